@@ -1,0 +1,33 @@
+"""What the routes share: built once by `create_app`, kept on `app.state`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.api.metrics import Metrics
+from service.engine.decode import DecodeLimits
+from service.engine.host import Host
+from service.engine.repository import ModelRepository
+from service.engine.workers import WorkerPool
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of a running service."""
+
+    settings: Settings
+    host: Host
+    repository: ModelRepository
+    pool: WorkerPool
+    metrics: Metrics
+    limits: DecodeLimits
+
+
+def _context_of(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+ContextDep = Annotated[Context, Depends(_context_of)]

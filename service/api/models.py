@@ -1,0 +1,119 @@
+"""GET /models, GET /models/{name} and GET /latency: what is served, and how fast it is here."""
+
+from fastapi import APIRouter
+
+from service.api.context import Context, ContextDep
+from service.api.openapi import problems
+from service.api.schemas import (
+    BenchmarkBody,
+    HostBody,
+    InputBody,
+    LatencyBody,
+    ModelBody,
+    ModelLatencyBody,
+    ModelsBody,
+    PercentilesBody,
+    ProviderBody,
+    QualityBody,
+    StageLatencyBody,
+)
+from service.engine.manifest import MODEL_FILE, Manifest, Quality
+from service.engine.repository import ServedModel
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/models", summary="List the models")
+async def list_models(context: ContextDep) -> ModelsBody:
+    """Every model with its size, quality, and latency measured on this box."""
+    host = context.host
+    return ModelsBody(
+        default=context.settings.default_model,
+        host=HostBody(
+            cpu=host.cpu, isa=list(host.isa), cpus=host.cpus, onnxruntime=host.onnxruntime
+        ),
+        models=[_model_body(context, model) for model in context.repository.models],
+    )
+
+
+@router.get("/models/{name}", responses=problems(404), summary="Show one model")
+async def show_model(context: ContextDep, name: str) -> ModelBody:
+    """Show one model, by `name` or `name:version`."""
+    return _model_body(context, context.repository.find(name))
+
+
+@router.get("/latency", summary="Latency percentiles")
+async def latency(context: ContextDep) -> LatencyBody:
+    """Percentiles by model and stage over a sliding window."""
+    summaries = {model.name: model.window.summary() for model in context.repository.models}
+    return LatencyBody(
+        window_seconds=context.settings.latency_window_s,
+        models={
+            name: StageLatencyBody.model_validate({"count": count, **stages})
+            for name, (count, stages) in summaries.items()
+        },
+    )
+
+
+def _model_body(context: Context, model: ServedModel) -> ModelBody:
+    manifest = model.loaded.manifest if model.loaded else None
+    in_use = model.loaded.session.providers[0] if model.loaded else None
+    return ModelBody(
+        name=model.name,
+        version=str(model.version),
+        state=model.state.value,
+        reason=model.reason,
+        architecture=manifest and manifest.architecture,
+        variant=manifest and manifest.variant,
+        precision=manifest and manifest.precision,
+        parameters=manifest and manifest.parameters,
+        macs=manifest and manifest.macs,
+        file_bytes=manifest and manifest.file_bytes,
+        sha256=manifest and manifest.files[MODEL_FILE].sha256,
+        classes=manifest and manifest.classes,
+        input=manifest and _input_body(manifest),
+        provider=ProviderBody(requested=context.settings.providers, in_use=in_use),
+        quality=manifest and _quality_body(manifest.quality),
+        licence=manifest and manifest.provenance.licence,
+        weights_source=manifest and manifest.provenance.weights_source,
+        load_ms=_rounded(model.load_ms),
+        memory_bytes=model.memory_bytes,
+        latency_ms=_latency_body(model),
+        benchmark=_benchmark_body(model),
+        warnings=model.warnings,
+    )
+
+
+def _input_body(manifest: Manifest) -> InputBody:
+    return InputBody(height=manifest.input.height, width=manifest.input.width)
+
+
+def _quality_body(quality: Quality) -> QualityBody:
+    published = quality.published
+    return QualityBody(
+        **quality.model_dump(exclude={"published"}),
+        published_top1=published and published.top1,
+        published_top5=published and published.top5,
+        published_source=published and published.source,
+    )
+
+
+def _latency_body(model: ServedModel) -> ModelLatencyBody:
+    count, stages = model.window.summary()
+    if not count:
+        return ModelLatencyBody(count=0, inference=None, total=None)
+    return ModelLatencyBody(
+        count=count,
+        inference=PercentilesBody.model_validate(stages["inference"]),
+        total=PercentilesBody.model_validate(stages["total"]),
+    )
+
+
+def _benchmark_body(model: ServedModel) -> BenchmarkBody | None:
+    if model.warmup_ms is None:
+        return None
+    return BenchmarkBody(batch1_ms=round(model.warmup_ms, 3), images_per_second=None)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -1,0 +1,100 @@
+"""The application: settings in, an ASGI app out. Nothing is built at import time."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service.api import classify, health, models, problems
+from service.api.context import Context
+from service.api.metrics import Metrics
+from service.api.middleware import RequestMiddleware
+from service.engine.decode import DecodeLimits
+from service.engine.host import describe_host, worker_threads
+from service.engine.repository import ModelRepository
+from service.engine.session import SessionOptions, check_providers
+from service.engine.workers import WorkerPool
+from service.settings import Settings
+
+logger = logging.getLogger("featherbox")
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the app; the models are loaded in the background once it starts.
+
+    Raises:
+        ArtifactError: the model repository cannot be read, or lacks a model that the settings
+            name, or an execution provider cannot be had.
+    """
+    settings = settings or Settings()
+    context = _build_context(settings)
+    app = FastAPI(
+        title="Featherbox",
+        version=version("featherbox"),
+        summary="Compressed, lightweight image classifiers from one small box.",
+        docs_url="/docs" if settings.docs else None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.context = context
+    problems.install(app)
+    app.add_middleware(RequestMiddleware, metrics=context.metrics)
+    for module in (classify, models, health):
+        app.include_router(module.router)
+    return app
+
+
+def _build_context(settings: Settings) -> Context:
+    host = describe_host()
+    options = SessionOptions(
+        providers=tuple(settings.providers),
+        allow_provider_fallback=settings.allow_provider_fallback,
+        intra_op_threads=settings.intra_op_threads,
+    )
+    check_providers(options)
+    repository = ModelRepository(
+        settings.model_repository,
+        options,
+        host,
+        wanted=settings.models or None,
+        window_seconds=settings.latency_window_s,
+    )
+    threads = settings.worker_threads or worker_threads(host.cpus)
+    context = Context(
+        settings=settings,
+        host=host,
+        repository=repository,
+        pool=WorkerPool(threads, settings.queue_per_thread),
+        metrics=Metrics(),
+        limits=DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels),
+    )
+    for name in (settings.default_model, *settings.required_models):
+        repository.require_known(name)
+    context.metrics.watch_pool(context.pool)
+    return context
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    context: Context = app.state.context
+    host, pool = context.host, context.pool
+    logger.info(
+        "%s, %.3g CPUs (affinity and cgroup), %d worker threads, room for %d images",
+        host.cpu, host.cpus, pool.threads, pool.capacity,
+    )  # fmt: skip
+
+    def load() -> None:
+        context.repository.load_all()
+        context.metrics.show_models(context.repository.models, host.onnxruntime)
+        ready = sum(model.loaded is not None for model in context.repository.models)
+        logger.info("%d of %d models ready", ready, len(context.repository.models))
+
+    loader = threading.Thread(target=load, name="loader", daemon=True)
+    loader.start()
+    yield
+    pool.close()
+    logger.info("stopped")

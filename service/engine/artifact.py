@@ -1,0 +1,136 @@
+"""One version folder to a model that can answer: checked, hashed, loaded and self-tested.
+
+Every file is read once and used from memory, so that what was hashed is what is loaded.
+"""
+
+import hashlib
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.engine.decode import DecodeLimits
+from service.engine.graph_scan import check_graph
+from service.engine.host import Host
+from service.engine.manifest import (
+    HASHED_FILES,
+    LABELS_FILE,
+    MODEL_FILE,
+    SELFTEST_FILE,
+    Manifest,
+    read_manifest,
+)
+from service.engine.pipeline import Classification, classify_image
+from service.engine.session import OrtSession, SessionOptions
+from service.errors import (
+    ContractViolation,
+    HashMismatch,
+    InvalidManifest,
+    RequestError,
+    SelfTestFailed,
+    UnsafeGraph,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that passed every check; safe to use from several threads."""
+
+    manifest: Manifest
+    labels: tuple[str, ...]
+    session: OrtSession
+    selftest_image: bytes
+
+    def classify(
+        self, data: bytes | memoryview, top_k: int, limits: DecodeLimits
+    ) -> Classification:
+        """Classify one image; see `classify_image`."""
+        return classify_image(data, self.session, self.manifest.input, self.labels, top_k, limits)
+
+
+def load_artifact(version_folder: Path, options: SessionOptions) -> LoadedModel:
+    """Check and load one version of a model; the self-test is `selftest`.
+
+    Args:
+        version_folder: holds model.onnx, manifest.json, labels.txt and selftest.jpg.
+        options: how the session is made.
+
+    Raises:
+        ArtifactError: the reason is in its type and text.
+    """
+    if version_folder.is_symlink():
+        raise UnsafeGraph(f"The folder {version_folder.name} is a link; copy it instead.")
+    manifest = read_manifest(version_folder)
+    files = {name: _read_checked(version_folder / name, manifest) for name in HASHED_FILES}
+    check_graph(files[MODEL_FILE])
+    labels = _read_labels(files[LABELS_FILE], manifest)
+    session = OrtSession(files[MODEL_FILE], options)
+    shape = (session.height, session.width, session.classes)
+    promised = (manifest.input.height, manifest.input.width, manifest.classes)
+    if shape != promised:
+        raise ContractViolation(
+            f"The graph has height, width, classes {shape}, its manifest says {promised}."
+        )
+    return LoadedModel(manifest, labels, session, files[SELFTEST_FILE])
+
+
+def selftest(model: LoadedModel) -> None:
+    """Compare the answer on the model's own photo with the manifest.
+
+    Raises:
+        SelfTestFailed: another label, or a probability outside the tolerance.
+    """
+    expected = model.manifest.selftest
+    try:
+        answer = model.classify(model.selftest_image, 1, DecodeLimits()).predictions[0]
+    except RequestError as error:
+        raise SelfTestFailed(f"{SELFTEST_FILE} cannot be classified: {error.detail}") from error
+    difference = abs(answer.probability - expected.probability)
+    if answer.index != expected.index or not difference <= expected.tolerance:
+        raise SelfTestFailed(
+            f"Expected {expected.label!r} at {expected.probability:.3f} "
+            f"(+-{expected.tolerance:.3f}), got {answer.label!r} at {answer.probability:.3f}."
+        )
+
+
+def checked_selftest(model: LoadedModel, host: Host) -> list[str]:
+    """Run the self-test and return warnings for `/models`.
+
+    An int8 model on x86 without VNNI answers differently by nature: there a difference is a
+    warning, everywhere else it is an error.
+    """
+    if model.manifest.precision != "int8" or not host.saturates_int8:
+        selftest(model)
+        return []
+    warnings = [
+        "This CPU has no VNNI: int8 sums saturate at 16 bit and accuracy is lower than the "
+        "manifest says. Use the fp32 model, or one made for this CPU."
+    ]
+    try:
+        selftest(model)
+    except SelfTestFailed as error:
+        warnings.append(f"Self-test: {error.detail}")
+    return warnings
+
+
+def _read_checked(path: Path, manifest: Manifest) -> bytes:
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise UnsafeGraph(f"{path.name} is a link or no plain file; copy it instead.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidManifest(f"{path.name} cannot be read: {error.strerror}") from error
+    if hashlib.sha256(data).hexdigest() != manifest.files[path.name].sha256:
+        raise HashMismatch(f"{path.name} differs from its sha256 in the manifest.")
+    return data
+
+
+def _read_labels(data: bytes, manifest: Manifest) -> tuple[str, ...]:
+    try:
+        labels = tuple(data.decode("utf-8").splitlines())
+    except UnicodeDecodeError as error:
+        raise InvalidManifest(f"{LABELS_FILE} is not UTF-8.") from error
+    if len(labels) != manifest.classes:
+        raise InvalidManifest(
+            f"{LABELS_FILE} has {len(labels)} lines, the model {manifest.classes} classes."
+        )
+    return labels

@@ -1,0 +1,164 @@
+"""Image bytes to an RGB (or grey) Pillow image, under limits, with the pixels still unturned.
+
+The header is read first: format, size and limits are decided before any pixel is decoded.
+A JPEG much larger than needed is decoded at a smaller DCT scale (`Image.draft`). Orientation
+is returned, not applied, so that only the few pixels of the crop have to be turned.
+
+Colour: alpha is laid over white, 16-bit grey is scaled (not clipped), CMYK and palettes become
+RGB. An embedded ICC profile is not applied, as in the pipelines the weights were trained with.
+An animation counts as its first frame.
+"""
+
+import struct
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from service.engine.formats import name_of_unsupported
+from service.errors import DamagedImage, EmptyBody, ImageTooLarge, UnsupportedMedia
+
+ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+_ACCEPTED_TEXT = "JPEG, PNG, WebP, GIF or BMP"
+
+# What Pillow raises on damaged input (its own fuzz tests list the same). Their text can hold
+# heap addresses (CVE-2026-22778), so it is dropped and never chained into a log.
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    NotImplementedError,
+    struct.error,
+)
+
+# Pillow only warns between one and two times its own limit: make that an error as well.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """Largest images that are decoded, in pixels."""
+
+    header_pixels: int = 64_000_000
+    decoded_pixels: int = 16_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """Pixels in mode RGB or L as they are stored, and the EXIF orientation (1 to 8)."""
+
+    pixels: Image.Image
+    orientation: int
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height after turning, px."""
+        width, height = self.pixels.size
+        return (height, width) if self.orientation >= 5 else (width, height)
+
+
+def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: int) -> DecodedImage:
+    """Decode the first frame.
+
+    Args:
+        data: the file's bytes.
+        limits: pixel limits, from the header and after any scaled decoding.
+        shorter_side: the shorter side that the caller will resize to, px; a JPEG is decoded
+            no smaller than twice that.
+
+    Raises:
+        EmptyBody, UnsupportedMedia, ImageTooLarge, DamagedImage: see `service.errors`.
+    """
+    if not data:
+        raise EmptyBody("The image is empty: send the bytes of a photo.")
+    image = _open(data)
+    width, height = image.size
+    if width * height > limits.header_pixels:
+        raise _too_large(width, height, limits.header_pixels)
+    if image.format in {"JPEG", "MPO"}:
+        image.draft(None, (2 * shorter_side, 2 * shorter_side))
+        width, height = image.size
+    if width * height > limits.decoded_pixels:
+        raise _too_large(width, height, limits.decoded_pixels)
+    try:
+        image.load()
+        orientation = _orientation(image)
+        pixels = _to_rgb_or_grey(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large(width, height, limits.decoded_pixels) from None
+    except DECODER_ERRORS:
+        raise DamagedImage(
+            f"The {image.format} image is damaged or cut short: send the complete file."
+        ) from None
+    return DecodedImage(pixels, orientation)
+
+
+def _open(data: bytes | memoryview) -> Image.Image:
+    """Read the header with the decoders of the accepted formats only."""
+    try:
+        return Image.open(BytesIO(data), formats=ACCEPTED_FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageTooLarge(
+            "The image has far too many pixels: scale it down before sending."
+        ) from None
+    except UnidentifiedImageError:
+        raise _unidentified(bytes(data[:512])) from None
+    except DECODER_ERRORS:
+        raise DamagedImage("The image's header is damaged: send the complete file.") from None
+
+
+def _unidentified(head: bytes) -> DamagedImage | UnsupportedMedia:
+    """Say what the bytes are instead, and what to do."""
+    if _claims_accepted_format(head):
+        return DamagedImage(
+            "The bytes begin like an accepted format and its header is damaged: "
+            "send the complete file."
+        )
+    found = name_of_unsupported(head)
+    if found is None:
+        return UnsupportedMedia(f"The bytes are no image of an accepted format: {_ACCEPTED_TEXT}.")
+    return UnsupportedMedia(f"{found} is not accepted: convert it to {_ACCEPTED_TEXT}.")
+
+
+def _claims_accepted_format(head: bytes) -> bool:
+    riff = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return riff or head.startswith(
+        (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM")
+    )
+
+
+def _too_large(width: int, height: int, limit: int) -> ImageTooLarge:
+    return ImageTooLarge(
+        f"The image has {width} x {height} pixels, the limit is {limit}: "
+        "scale it down before sending."
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation; a damaged or missing tag counts as upright (1)."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DECODER_ERRORS:
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _to_rgb_or_grey(image: Image.Image) -> Image.Image:
+    if image.mode in ("RGB", "L") and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        # Pillow's own conversion of 16-bit grey to 8 bits clips at 255.
+        values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")

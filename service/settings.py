@@ -1,0 +1,106 @@
+"""All settings, once. Each is an environment variable with the prefix FEATHERBOX_ and a flag of
+`featherbox serve`; the description of a field is its documentation everywhere.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# A list in the environment is written with commas.
+CommaList = Annotated[list[str], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Settings of the server."""
+
+    model_config = SettingsConfigDict(env_prefix="FEATHERBOX_", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 opens it to all.")
+    port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on; 0 picks one.")
+    model_repository: Path = Field(
+        Path("model_repository"), description="Folder that holds the models."
+    )
+    default_model: str = Field(
+        "squeezenet1_1-int8", description="Model that answers when a request names none."
+    )
+    models: CommaList = Field(
+        [], description="Models to load, NAME or NAME:VERSION, with commas; empty loads all."
+    )
+    required_models: CommaList = Field(
+        [], description="Models without which /readyz is not 200; empty means the default model."
+    )
+    providers: CommaList = Field(
+        ["CPUExecutionProvider"],
+        description="ONNX Runtime execution providers, best first, with commas.",
+    )
+    allow_provider_fallback: bool = Field(
+        False, description="Serve on the CPU, with a warning, where a provider cannot be had."
+    )
+    worker_threads: int = Field(
+        0, ge=0, le=256, description="Threads that decode and infer; 0 is one for each CPU."
+    )
+    intra_op_threads: int = Field(
+        1, ge=1, le=256, description="ONNX Runtime threads inside one inference."
+    )
+    queue_per_thread: int = Field(
+        32, ge=0, le=10_000, description="Images that may wait for each worker thread."
+    )
+    request_timeout_ms: int = Field(
+        10_000,
+        ge=1,
+        le=600_000,
+        description="Time for a request, ms, if X-Request-Timeout-Ms does not say less.",
+    )
+    body_timeout_s: float = Field(
+        10.0, gt=0, le=600, description="Time for a request's body to arrive, s."
+    )
+    max_body_bytes: int = Field(
+        20_000_000, ge=1, description="Largest body of /classify, and largest single image."
+    )
+    max_batch_images: int = Field(
+        32, ge=1, le=1024, description="Most images in one request to /classify/batch."
+    )
+    max_batch_bytes: int = Field(
+        64_000_000, ge=1, description="Largest body of /classify/batch, bytes."
+    )
+    max_header_pixels: int = Field(
+        64_000_000,
+        ge=1,
+        le=89_000_000,
+        description="Most pixels that an image may have by its header.",
+    )
+    max_decoded_pixels: int = Field(
+        16_000_000,
+        ge=1,
+        le=89_000_000,
+        description="Most pixels that are decoded; a JPEG is scaled down while decoding.",
+    )
+    latency_window_s: float = Field(
+        300.0, ge=1, le=86_400, description="Length of the window of /latency, s."
+    )
+    shutdown_timeout_s: int = Field(
+        10, ge=0, le=600, description="Time for accepted requests to finish after SIGTERM, s."
+    )
+    docs: bool = Field(True, description="Serve /docs and /openapi.json.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="JSON lines or text; auto is text on a terminal, JSON elsewhere."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe message that is logged."
+    )
+
+    @field_validator("models", "required_models", "providers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [item.strip() for item in value.split(",") if item.strip()]
+        return value
+
+    @field_validator("providers")
+    @classmethod
+    def _one_at_least(cls, value: list[str]) -> list[str]:
+        if not value:
+            raise ValueError("name at least one execution provider")
+        return value
