@@ -1,0 +1,68 @@
+# `make` lists the doors. serve and test set up all they need from python3, make and git.
+PYTHON ?= python3
+# Flags for every pip call, e.g. PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# gives the small CPU build of PyTorch where the default index would bring the CUDA one.
+PIP_FLAGS ?=
+SERVE := .venv
+DEV := .venv-dev
+PIP := -m pip --disable-pip-version-check --quiet
+CODE := service models export_tools tests benchmarks
+
+export FEATHERBOX_HOST ?= 127.0.0.1
+export FEATHERBOX_PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check lint types imports artifacts bench image lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: $(SERVE)/.ready ## run the server on the models that ship (FEATHERBOX_HOST, FEATHERBOX_PORT)
+	@exec $(SERVE)/bin/featherbox serve
+
+test: $(DEV)/.ready ## run the tests
+	$(DEV)/bin/python -m pytest -n 2 --dist loadfile
+
+check: lint types imports test ## everything that CI runs: lint, format, types, import rules, tests
+
+lint: $(DEV)/.ready
+	$(DEV)/bin/ruff check $(CODE)
+	$(DEV)/bin/ruff format --check $(CODE)
+
+types: $(DEV)/.ready
+	$(DEV)/bin/mypy
+
+imports: $(DEV)/.ready
+	$(DEV)/bin/lint-imports
+
+artifacts: $(DEV)/.ready ## rebuild every model that ships (minutes)
+	$(DEV)/bin/featherbox-export artifacts
+
+bench: $(DEV)/.ready ## measure the server beside its in-process ceiling
+	$(DEV)/bin/python -m benchmarks.load
+
+image: ## build the container image
+	docker build -t featherbox:local .
+
+lock: $(DEV)/.ready ## renew requirements.lock (server, with hashes) and requirements-dev.lock
+	$(DEV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --python-version 3.11 --upgrade --custom-compile-command "make lock" \
+	  pyproject.toml -o requirements.lock
+	$(DEV)/bin/python -m pip freeze --exclude-editable --exclude torch > requirements-dev.lock
+
+clean: ## remove the environments and caches
+	rm -rf $(SERVE) $(DEV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(SERVE)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Featherbox needs Python 3.11 or newer; name one with make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(SERVE)
+	$(SERVE)/bin/python $(PIP) install $(PIP_FLAGS) --require-hashes -r requirements.lock
+	$(SERVE)/bin/python $(PIP) install $(PIP_FLAGS) --no-deps -e .
+	@touch $@
+
+$(DEV)/.ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Featherbox needs Python 3.11 or newer; name one with make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python $(PIP) install $(PIP_FLAGS) torch==2.13.0
+	$(DEV)/bin/python $(PIP) install $(PIP_FLAGS) -c requirements-dev.lock -e '.[export,dev]'
+	@touch $@
