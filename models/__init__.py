@@ -4,7 +4,16 @@
 them all. The nets return raw logits; normalisation and softmax belong to the exporter.
 """
 
-from models import efficientnet_lite, squeezenet
+from models import (
+    efficientnet_lite,
+    googlenet,
+    lightweight_cnn,
+    lite_inception,
+    mobilenet_v1,
+    shufflenet_v1,
+    squeezenet,
+    xception,
+)
 from models.counting import count_macs, count_parameters
 from models.errors import (
     DuplicateModelError,
@@ -36,5 +45,14 @@ __all__ = [
     "list_variants",
 ]
 
-for _architecture in (*squeezenet.ARCHITECTURES, *efficientnet_lite.ARCHITECTURES):
+for _architecture in (
+    *squeezenet.ARCHITECTURES,
+    *mobilenet_v1.ARCHITECTURES,
+    *shufflenet_v1.ARCHITECTURES,
+    *xception.ARCHITECTURES,
+    *googlenet.ARCHITECTURES,
+    *lite_inception.ARCHITECTURES,
+    *lightweight_cnn.ARCHITECTURES,
+    *efficientnet_lite.ARCHITECTURES,
+):
     register(_architecture)

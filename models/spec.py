@@ -32,6 +32,27 @@ class PublishedAccuracy:
     top5: float | None
     input_size: int
 
+    @classmethod
+    def from_percent(
+        cls, source: str, top1: float, top5: float | None, input_size: int
+    ) -> "PublishedAccuracy":
+        """Take accuracies in percent, as tables print them."""
+        return cls(
+            source,
+            round(top1 / 100, 6),
+            None if top5 is None else round(top5 / 100, 6),
+            input_size,
+        )
+
+    @classmethod
+    def from_errors(
+        cls, source: str, top1: float, top5: float | None, input_size: int
+    ) -> "PublishedAccuracy":
+        """Take error rates in percent."""
+        return cls.from_percent(
+            source, 100 - top1, None if top5 is None else 100 - top5, input_size
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
