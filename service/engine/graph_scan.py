@@ -17,8 +17,10 @@ _OPSET_DOMAIN = 1
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_OP_TYPE, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+_ATTRIBUTE_SPARSES = (22, 23)
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _MAX_DEPTH = 16
+_MAX_KEY = 0xFFFF_FFFF
 
 Field = tuple[int, memoryview | int]
 
@@ -56,7 +58,7 @@ def _check_graph(graph: memoryview, depth: int) -> None:
         elif number == _GRAPH_INITIALIZER:
             _check_tensor(value)
         elif number == _GRAPH_SPARSE:
-            raise UnsafeGraph("The graph has sparse initialisers, which are not allowed.")
+            raise _sparse()
 
 
 def _check_node(node: memoryview, depth: int) -> None:
@@ -79,6 +81,12 @@ def _check_attribute(attribute: memoryview, depth: int) -> None:
             _check_tensor(value)
         elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
             _check_graph(value, depth + 1)
+        elif number in _ATTRIBUTE_SPARSES:
+            raise _sparse()
+
+
+def _sparse() -> UnsafeGraph:
+    return UnsafeGraph("The graph has sparse tensors, which are not allowed.")
 
 
 def _check_tensor(tensor: memoryview) -> None:
@@ -101,6 +109,8 @@ def _fields(message: memoryview) -> Iterator[Field]:
     position, end = 0, len(message)
     while position < end:
         key, position = _varint(message, position)
+        if key > _MAX_KEY:  # the runtime's parser drops the upper bits and would see another field
+            raise UnsafeGraph("The file is not an ONNX model.")
         number, wire_type = key >> 3, key & 7
         value: memoryview | int
         if wire_type == 0:
