@@ -20,7 +20,7 @@ from service.engine.manifest import (
     read_manifest,
 )
 from service.engine.pipeline import Classification, classify_image
-from service.engine.session import OrtSession, SessionOptions
+from service.engine.session import OrtSession, Session, SessionOptions
 from service.errors import (
     ContractViolation,
     HashMismatch,
@@ -37,7 +37,7 @@ class LoadedModel:
 
     manifest: Manifest
     labels: tuple[str, ...]
-    session: OrtSession
+    session: Session
     selftest_image: bytes
 
     def classify(

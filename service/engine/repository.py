@@ -149,6 +149,10 @@ class ModelRepository:
             model.reason, model.state = error.detail, ModelState.FAILED
             logger.error("model %s failed: %s", model.name, error.detail)
             return
+        except Exception:  # whatever a model does wrong, the others serve
+            model.reason, model.state = "It fails in an unknown way.", ModelState.FAILED
+            logger.exception("model %s failed", model.name)
+            return
         if self._options.providers[0] != loaded.session.providers[0]:
             model.warnings.append(
                 f"{self._options.providers[0]} was asked for, "

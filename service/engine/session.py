@@ -4,6 +4,7 @@ Telemetry is switched off before the import: since 1.29 the library reports mode
 maker unless this variable is set by then.
 """
 
+import logging
 import os
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,22 +12,30 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import ContractViolation, ProviderUnavailable, UnsafeGraph
+from service.errors import ContractViolation, ModelFailed, ProviderUnavailable, UnsafeGraph
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "probabilities"
+BATCH_NAME = "batch"
 RUNTIME_VERSION: str = ort.__version__
 
-_ERRORS_ONLY = 3
+# The runtime writes its own lines to standard error, which is ours for JSON. It raises whatever
+# it calls an error as well, and that is logged here.
+_FATAL_ONLY = 4
+
+logger = logging.getLogger("featherbox.session")
 
 
 class Session(Protocol):
     """What the rest of the engine needs of an inference session."""
 
-    providers: tuple[str, ...]
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Execution providers in use, best first."""
+        ...
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Classify uint8 [batch, 3, height, width] into float32 [batch, classes]."""
@@ -69,8 +78,16 @@ class OrtSession:
         self.height, self.width, self.classes = _contract_shape(self._session)
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Classify uint8 [batch, 3, height, width] into float32 [batch, classes]."""
-        (probabilities,) = self._session.run((OUTPUT_NAME,), {INPUT_NAME: images})
+        """Classify uint8 [batch, 3, height, width] into float32 [batch, classes].
+
+        Raises:
+            ModelFailed: the runtime could not run the graph.
+        """
+        try:
+            (probabilities,) = self._session.run((OUTPUT_NAME,), {INPUT_NAME: images})
+        except Exception as error:  # the runtime's errors share no narrower base
+            logger.error("inference failed: %s", error)
+            raise ModelFailed("The model failed while it was run.") from error
         result: NDArray[np.float32] = probabilities
         return result
 
@@ -103,10 +120,11 @@ def _create(graph: bytes, providers: list[str], options: SessionOptions) -> "ort
     settings.intra_op_num_threads = options.intra_op_threads
     settings.inter_op_num_threads = 1
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    settings.log_severity_level = _ERRORS_ONLY
+    settings.log_severity_level = _FATAL_ONLY
     try:
         return ort.InferenceSession(graph, settings, providers=providers, enable_fallback=0)
     except Exception as error:  # the runtime's errors share no narrower base
+        logger.error("a session could not be made: %s", error)
         if providers[0] == "CPUExecutionProvider":
             raise UnsafeGraph("ONNX Runtime cannot load the graph.") from error
         if options.allow_provider_fallback:
@@ -131,6 +149,9 @@ def _contract_shape(session: "ort.InferenceSession") -> tuple[int, int, int]:
             f"The input's shape is {inputs[0].shape} and the output's {outputs[0].shape}: "
             "only the batch may be symbolic, and there are 3 channels."
         )
-    if isinstance(batch, int):
-        raise ContractViolation("The batch axis is fixed; the contract wants it symbolic.")
+    if batch != BATCH_NAME or outputs[0].shape[0] != BATCH_NAME:
+        raise ContractViolation(
+            f"The first axis of input and output is {batch!r} and {outputs[0].shape[0]!r}, "
+            f"the contract is a symbolic axis named {BATCH_NAME!r}."
+        )
     return height, width, classes
