@@ -14,8 +14,10 @@ from service.engine.host import Host
 from service.engine.manifest import (
     HASHED_FILES,
     LABELS_FILE,
+    MANIFEST_FILE,
     MODEL_FILE,
     SELFTEST_FILE,
+    FileFacts,
     Manifest,
     read_manifest,
 )
@@ -57,8 +59,9 @@ def load_artifact(version_folder: Path, options: SessionOptions) -> LoadedModel:
     Raises:
         ArtifactError: the reason is in its type and text.
     """
-    if version_folder.is_symlink():
-        raise UnsafeGraph(f"The folder {version_folder.name} is a link; copy it instead.")
+    for path in (version_folder.parent, version_folder, version_folder / MANIFEST_FILE):
+        if path.is_symlink():
+            raise UnsafeGraph(f"{path.name} is a link; copy it instead.")
     manifest = read_manifest(version_folder)
     files = {name: _read_checked(version_folder / name, manifest) for name in HASHED_FILES}
     check_graph(files[MODEL_FILE])
@@ -119,8 +122,9 @@ def _read_checked(path: Path, manifest: Manifest) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise InvalidManifest(f"{path.name} cannot be read: {error.strerror}") from error
-    if hashlib.sha256(data).hexdigest() != manifest.files[path.name].sha256:
-        raise HashMismatch(f"{path.name} differs from its sha256 in the manifest.")
+    facts = FileFacts(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    if facts != manifest.files[path.name]:
+        raise HashMismatch(f"{path.name} differs from its size or sha256 in the manifest.")
     return data
 
 
