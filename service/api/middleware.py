@@ -1,4 +1,4 @@
-"""The outermost layer: request id, one log line and one count for each request."""
+"""The outermost layer: request id, one log line and one count for each request, bugs included."""
 
 import logging
 import re
@@ -9,9 +9,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.metrics import Metrics
+from service.api.problems import bug_response
 from service.api.record import RequestRecord, attach_record, new_request_id
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NOTHING_SENT = 499  # in the log: the client went away first
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 logger = logging.getLogger("featherbox.access")
@@ -32,7 +34,7 @@ class RequestMiddleware:
         request_id = sent_id if _CLIENT_ID.fullmatch(sent_id) else new_request_id()
         record = RequestRecord(request_id)
         attach_record(scope, record)
-        status = 499  # nothing was sent: the client went away
+        status = _NOTHING_SENT
 
         async def send_named(message: Message) -> None:
             nonlocal status
@@ -43,6 +45,11 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, receive, send_named)
+        except Exception:
+            logger.exception("request %s met a bug", request_id)
+            if status != _NOTHING_SENT:
+                raise
+            await bug_response(scope)(scope, receive, send_named)
         finally:
             self._finish(scope, record, status)
 

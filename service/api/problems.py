@@ -1,7 +1,8 @@
 """Errors to answers, in one place: RFC 9457 problem documents with a stable `code`."""
 
-import logging
+from collections.abc import MutableMapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -21,8 +22,6 @@ _DETAILS = {
     405: "The route does not take this method; /docs lists what it takes.",
 }
 
-logger = logging.getLogger("featherbox.errors")
-
 
 def problem_document(
     request_id: str, status: int, code: str, detail: str, **more: object
@@ -39,15 +38,16 @@ def problem_document(
     }
 
 
-def _respond(
-    request: Request,
+def respond(
+    scope: MutableMapping[str, Any],
     status: int,
     code: str,
     detail: str,
     headers: dict[str, str] | None = None,
     **more: object,
 ) -> Response:
-    record = record_of(request.scope)
+    """Return a problem as a response, and note its code for the log."""
+    record = record_of(scope)
     record.error_code = code
     document = problem_document(record.request_id, status, code, detail, **more)
     return Response(to_json(document), status, headers, media_type=PROBLEM_TYPE)
@@ -56,7 +56,7 @@ def _respond(
 async def _on_featherbox_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FeatherboxError)
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
-    return _respond(request, error.status, error.code, error.detail, headers)
+    return respond(request.scope, error.status, error.code, error.detail, headers)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
@@ -66,7 +66,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         for item in error.errors()[:8]
     ]
     detail = "; ".join(f"{item['parameter']}: {item['detail']}" for item in found)
-    return _respond(request, 422, "invalid_parameter", detail, errors=found)
+    return respond(request.scope, 422, "invalid_parameter", detail, errors=found)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -74,17 +74,16 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     status = error.status_code
     detail = _DETAILS.get(status, HTTPStatus(status).phrase)
     headers = dict(error.headers) if error.headers else None
-    return _respond(request, status, _CODES.get(status, "bad_request"), detail, headers)
+    return respond(request.scope, status, _CODES.get(status, "bad_request"), detail, headers)
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
-    logger.error("request %s", record_of(request.scope).request_id, exc_info=error)
-    return _respond(request, 500, "internal_error", "The service failed; the log has the request.")
+def bug_response(scope: MutableMapping[str, Any]) -> Response:
+    """Return the answer to a request that met a bug."""
+    return respond(scope, 500, "internal_error", "The service failed; the log has the request.")
 
 
 def install(app: FastAPI) -> None:
-    """Map every error of the app to a problem document."""
+    """Map every error that is no bug to a problem document; `RequestMiddleware` answers bugs."""
     app.add_exception_handler(FeatherboxError, _on_featherbox_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_bug)
