@@ -3,10 +3,16 @@
 import asyncio
 import time
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from service.api.record import record_of
-from service.errors import BodyTooLarge, BodyTooSlow, EmptyBody, UnsupportedMedia
+from service.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    EmptyBody,
+    MalformedRequest,
+    UnsupportedMedia,
+)
 
 
 async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
@@ -20,6 +26,7 @@ async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
     Raises:
         UnsupportedMedia: the body is compressed.
         BodyTooLarge, BodyTooSlow, EmptyBody: it is.
+        MalformedRequest: the client went away before its end.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", ""}:
@@ -33,6 +40,8 @@ async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
             body = await _collect(request, limit)
     except TimeoutError:
         raise BodyTooSlow(f"The body did not arrive within {timeout_s:g} s.") from None
+    except ClientDisconnect:
+        raise MalformedRequest("The body is shorter than announced.") from None
     record_of(request.scope).receive_ms = round((time.perf_counter() - started) * 1e3, 2)
     if not body:
         raise EmptyBody("The body is empty: send the bytes of a photo.")
