@@ -28,13 +28,18 @@ from service.errors import DeadlineExceeded, FeatherboxError, InvalidParameter
 
 T = TypeVar("T")
 
+_DEFAULT_TOP_K = 5
+
 router = APIRouter(tags=["classify"])
 
 ModelQuery = Annotated[
     str | None,
     Query(max_length=128, description="`name` or `name:version`; default from the settings"),
 ]
-TopKQuery = Annotated[int, Query(ge=1, description="how many labels, up to the number of classes")]
+TopKQuery = Annotated[
+    int | None,
+    Query(ge=1, description="how many labels, up to the number of classes; 5, or all if fewer"),
+]
 TimeoutHeader = Annotated[
     int | None,
     Header(
@@ -56,13 +61,13 @@ async def classify(
     request: Request,
     context: ContextDep,
     model: ModelQuery = None,
-    top_k: TopKQuery = 5,
+    top_k: TopKQuery = None,
     timeout_ms: TimeoutHeader = None,
 ) -> Response:
     """Classify the image in the body: a multipart field `image`, or the raw bytes."""
     record = record_of(request.scope)
     settings = context.settings
-    served, loaded = _model_for(context, model, top_k)
+    served, loaded, count = _model_for(context, model, top_k)
     record.model = served.name
     deadline = _deadline(context, timeout_ms)
     context.pool.check_room()
@@ -74,7 +79,7 @@ async def classify(
         started = time.perf_counter()
         image = single_image(body, content_type)
         unpacked_ms = (time.perf_counter() - started) * 1e3
-        result = loaded.classify(image, top_k, context.limits)
+        result = loaded.classify(image, count, context.limits)
         result.times.queue = queued_ms
         result.times.decode += unpacked_ms
         return result
@@ -104,13 +109,13 @@ async def classify_batch(
     request: Request,
     context: ContextDep,
     model: ModelQuery = None,
-    top_k: TopKQuery = 5,
+    top_k: TopKQuery = None,
     timeout_ms: TimeoutHeader = None,
 ) -> Response:
     """Classify each `image` field of a form; a bad image carries its own error."""
     record = record_of(request.scope)
     settings = context.settings
-    served, loaded = _model_for(context, model, top_k)
+    served, loaded, count = _model_for(context, model, top_k)
     record.model = served.name
     deadline = _deadline(context, timeout_ms)
     context.pool.check_room()
@@ -124,7 +129,7 @@ async def classify_batch(
 
     def work_on(upload: Upload) -> Callable[[float], Classification]:
         def work(queued_ms: float) -> Classification:
-            result = loaded.classify(upload.data, top_k, context.limits)
+            result = loaded.classify(upload.data, count, context.limits)
             result.times.queue = queued_ms
             return result
 
@@ -154,14 +159,17 @@ async def classify_batch(
 
 
 def _model_for(
-    context: Context, reference: str | None, top_k: int
-) -> tuple[ServedModel, LoadedModel]:
+    context: Context, reference: str | None, top_k: int | None
+) -> tuple[ServedModel, LoadedModel, int]:
+    """Return the model that was asked for and how many labels to answer."""
     served = context.repository.find(reference or context.settings.default_model)
     loaded = served.require()
     classes = loaded.manifest.classes
+    if top_k is None:
+        return served, loaded, min(_DEFAULT_TOP_K, classes)
     if top_k > classes:
         raise InvalidParameter(f"top_k: the model has {classes} classes.")
-    return served, loaded
+    return served, loaded, top_k
 
 
 def _deadline(context: Context, timeout_ms: int | None) -> float:
