@@ -6,6 +6,13 @@ import sys
 import time
 from typing import Literal
 
+# uvicorn tells of its own start and stop at info; ours say the same with more in them.
+# The parsers of images and forms quote what clients sent.
+_QUIETER = {
+    "uvicorn": logging.WARNING,
+    "PIL": logging.CRITICAL,
+    "python_multipart": logging.CRITICAL,
+}
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 
@@ -59,5 +66,5 @@ def configure_logging(
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # uvicorn tells of its own start and stop at info; ours say the same with more in them
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, logging.root.level))
+    for name, least in _QUIETER.items():
+        logging.getLogger(name).setLevel(max(least, logging.root.level))

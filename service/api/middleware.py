@@ -14,6 +14,7 @@ from service.api.record import RequestRecord, attach_record, new_request_id
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NOTHING_SENT = 499  # in the log: the client went away first
+_MAX_PATH_CHARACTERS = 256
 _QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 logger = logging.getLogger("featherbox.access")
@@ -60,10 +61,11 @@ class RequestMiddleware:
         level = logging.DEBUG if route in _QUIET_ROUTES and status < 400 else logging.INFO
         if not logger.isEnabledFor(level):
             return
+        path = scope["path"][:_MAX_PATH_CHARACTERS]
         fields: dict[str, object] = {
             "request_id": record.request_id,
             "method": scope["method"],
-            "path": scope["path"],
+            "path": path,
             "status": status,
             "model": record.model,
             "code": record.error_code,
@@ -78,7 +80,7 @@ class RequestMiddleware:
             level,
             "%s %s %d",
             scope["method"],
-            scope["path"],
+            path,
             status,
             extra={"fields": {key: value for key, value in fields.items() if value is not None}},
         )

@@ -38,7 +38,9 @@ DECODER_ERRORS = (
     struct.error,
 )
 
-# Pillow only warns between one and two times its own limit: make that an error as well.
+# Warnings of Pillow would go to standard error with its own text in them. The one that matters
+# (between one and two times its own limit it only warns) becomes an error.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
