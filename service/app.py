@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -12,6 +13,7 @@ from service.api import classify, health, models, problems
 from service.api.context import Context
 from service.api.metrics import Metrics
 from service.api.middleware import RequestMiddleware
+from service.api.openapi import only_problem_type
 from service.engine.decode import DecodeLimits
 from service.engine.host import describe_host, worker_threads
 from service.engine.repository import ModelRepository
@@ -20,6 +22,14 @@ from service.engine.workers import WorkerPool
 from service.settings import Settings
 
 logger = logging.getLogger("featherbox")
+
+
+class _App(FastAPI):
+    """FastAPI with an OpenAPI document that says of errors what is true."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document."""
+        return only_problem_type(super().openapi())
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -31,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     context = _build_context(settings)
-    app = FastAPI(
+    app = _App(
         title="Featherbox",
         version=version("featherbox"),
         summary="Compressed, lightweight image classifiers from one small box.",

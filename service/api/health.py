@@ -43,7 +43,12 @@ async def readyz(context: ContextDep) -> Response:
     return JSONResponse(body.model_dump(), 200 if ready else 503)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(context: ContextDep) -> Response:
     """Return the metrics in the Prometheus text format."""
     return Response(context.metrics.render(), media_type=CONTENT_TYPE)

@@ -36,7 +36,7 @@ async def list_models(context: ContextDep) -> ModelsBody:
     )
 
 
-@router.get("/models/{name}", responses=problems(404), summary="Show one model")
+@router.get("/models/{name}", responses=problems(404, 422), summary="Show one model")
 async def show_model(context: ContextDep, name: str) -> ModelBody:
     """Show one model, by `name` or `name:version`."""
     return _model_body(context, context.repository.find(name))

@@ -55,3 +55,13 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+def only_problem_type(document: dict[str, Any]) -> dict[str, Any]:
+    """Take out the plain JSON that FastAPI documents beside each problem document."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                if PROBLEM_TYPE in response.get("content", {}):
+                    response["content"].pop("application/json", None)
+    return document
