@@ -86,24 +86,29 @@ class WorkerPool:
 
     def _start(self, job: Callable[[float], T], deadline: float) -> "Future[T]":
         submitted = time.monotonic()
+        # A cancelled future stays in the executor's queue until a thread meets it: its job, with
+        # the image in it, must not.
+        held = [job]
 
         def run() -> T:
             begun = time.monotonic()
             if begun >= deadline:
                 raise DeadlineExceeded("The request's time ran out while it waited.")
             try:
-                return job((begun - submitted) * 1e3)
+                return held[0]((begun - submitted) * 1e3)
             finally:
                 spent = time.monotonic() - begun
                 self._service_s += _SMOOTHING * (spent - self._service_s)
 
         future = self._executor.submit(run)
-        future.add_done_callback(self._leave)
-        return future
 
-    def _leave(self, _future: "Future[T]") -> None:
-        with self._lock:
-            self._in_flight -= 1
+        def leave(_future: "Future[T]") -> None:
+            held.clear()
+            with self._lock:
+                self._in_flight -= 1
+
+        future.add_done_callback(leave)
+        return future
 
     def _overloaded(self) -> Overloaded:
         drain_s = self._in_flight * self._service_s / self.threads
