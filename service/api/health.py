@@ -11,6 +11,7 @@ from service.api.context import Context, ContextDep
 from service.api.metrics import CONTENT_TYPE
 from service.api.schemas import LiveBody, ReadyBody
 from service.engine.repository import ModelState, ServedModel
+from service.errors import ModelFailed
 
 router = APIRouter(tags=["health"])
 
@@ -34,11 +35,9 @@ async def readyz(context: ContextDep) -> Response:
     """Run every required model once; 503 while one is loading, has failed or is stuck."""
     required = required_models(context)
     states = {model.name: model.state.value for model in required}
-    ready = all(model.state is ModelState.READY for model in required)
-    if ready:
-        for model in required:
-            if not await _can_run(model):
-                states[model.name], ready = "stuck", False
+    if all(model.state is ModelState.READY for model in required):
+        states = {model.name: await _probe(model) for model in required}
+    ready = all(state == ModelState.READY for state in states.values())
     body = ReadyBody(ready=ready, models=states)
     return JSONResponse(body.model_dump(), 200 if ready else 503)
 
@@ -61,13 +60,16 @@ def required_models(context: Context) -> list[ServedModel]:
     return [context.repository.find(name) for name in names]
 
 
-async def _can_run(model: ServedModel) -> bool:
+async def _probe(model: ServedModel) -> str:
+    """Run a loaded model once and return its state: ready, failed or stuck."""
     loaded = model.require()
     planes = np.zeros((1, 3, loaded.manifest.input.height, loaded.manifest.input.width), np.uint8)
     run = asyncio.get_running_loop().run_in_executor(_prober, loaded.session.run, planes)
     try:
         async with asyncio.timeout(_PROBE_TIMEOUT_S):
             await run
+    except ModelFailed:
+        return ModelState.FAILED
     except TimeoutError:
-        return False
-    return True
+        return "stuck"
+    return ModelState.READY
