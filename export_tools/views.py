@@ -6,7 +6,7 @@ same Pillow and numpy.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def draw_views(photos: Sequence[Path], policy: ViewPolicy) -> Iterator[bytes]:
 
 
 def views_to_planes(
-    views: Iterator[bytes], input_policy: InputPolicy
+    views: Iterable[bytes], input_policy: InputPolicy
 ) -> Iterator[NDArray[np.uint8]]:
     """Preprocess views as the server does; yield uint8 planes [3, height, width]."""
     limits = DecodeLimits()
@@ -50,6 +50,13 @@ def views_to_planes(
         planes = np.empty((3, input_policy.height, input_policy.width), np.uint8)
         image_to_planes(view, input_policy, limits, planes)
         yield planes
+
+
+def photos_to_planes(
+    photos: Iterable[Path], input_policy: InputPolicy
+) -> Iterator[NDArray[np.uint8]]:
+    """Preprocess files as the server does; yield uint8 planes [3, height, width]."""
+    return views_to_planes((path.read_bytes() for path in photos), input_policy)
 
 
 def _draw_view(

@@ -1,0 +1,179 @@
+"""The int8 draft of an artifact, made from its fp32 draft, calibrated and held to the gates."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from export_tools.draft import Draft, expect_selftest, file_facts_of, tool_versions
+from export_tools.errors import ExportError
+from export_tools.evaluate import Agreement, accuracy, agreement, run_all
+from export_tools.fold_input import absorb_scale, feed_image
+from export_tools.fp32 import IMAGENET_CLASSES, Say
+from export_tools.gates import Int8Gates, check_int8
+from export_tools.graph_checks import check_contract
+from export_tools.graph_clean import clean_graph
+from export_tools.measure import measured_facts, time_side_by_side
+from export_tools.photos import (
+    CALIBRATION_PHOTOS,
+    calibration_photos,
+    gate_data_name,
+    gate_photos,
+)
+from export_tools.quantize import SETTINGS, quantize_graph
+from export_tools.share_concat import share_concat_scales
+from export_tools.views import ViewPolicy, draw_views, photos_to_planes, views_to_planes
+from service.engine.manifest import MODEL_FILE, CompressionStep, InputPolicy, Manifest, Quality
+from service.engine.session import OrtSession, Session, SessionOptions
+
+CALIBRATION_VIEWS = ViewPolicy(per_photo=16, seed=1, least_area=0.1, jitter=0.2)
+GATE_VIEWS = ViewPolicy(per_photo=9, seed=7)
+SELFTEST_TOLERANCE = 0.1  # rounding differs between the int8 kernels of CPUs
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Result:
+    """A draft and how often it agrees with its parent."""
+
+    draft: Draft
+    agreement: Agreement
+
+
+def build_int8(parent: Draft, name: str, say: Say, gates: Int8Gates | None = None) -> Int8Result:
+    """Quantise an fp32 draft.
+
+    Args:
+        parent: the fp32 draft.
+        name: of the new model.
+        say: told what is done next, for people who wait.
+        gates: what must hold; None takes the defaults.
+
+    Raises:
+        ExportError: the parent is not fp32, or the graph breaks the contract.
+        GateFailed: the int8 model is not good or small enough.
+    """
+    if parent.manifest.precision != "fp32":
+        raise ExportError(f"{parent.manifest.name} is {parent.manifest.precision}, not fp32.")
+    policy = parent.manifest.input
+    say("calibrating")
+    graph, steps = quantize_bytes(parent.graph, policy)
+    check_contract(graph, policy, parent.manifest.classes)
+    say("comparing with fp32")
+    fp32 = OrtSession(parent.graph, SessionOptions())
+    int8 = OrtSession(graph, SessionOptions())
+    found = compare_on_gate_views(fp32, int8, policy)
+    check_int8(gates or Int8Gates(), found, len(parent.graph), len(graph))
+    say("timing")
+    timings = time_side_by_side(
+        {parent.manifest.name: parent.graph, name: graph}, _timing_image(policy)
+    )
+    draft = Draft(
+        manifest=_manifest(parent, name, graph, steps, _quality(parent, int8, found)),
+        graph=graph,
+        labels=parent.labels,
+        selftest=parent.selftest,
+        measured=measured_facts(timings, name, parent.manifest.name),
+    )
+    return Int8Result(draft, found)
+
+
+def quantize_bytes(graph: bytes, policy: InputPolicy) -> tuple[bytes, list[CompressionStep]]:
+    """Quantise a contract graph with the calibration views; return it and the steps taken."""
+    views = draw_views(calibration_photos(), CALIBRATION_VIEWS)
+    return quantize_with(graph, list(views_to_planes(views, policy)))
+
+
+def quantize_with(
+    graph: bytes, planes: list[NDArray[np.uint8]]
+) -> tuple[bytes, list[CompressionStep]]:
+    """Quantise a contract graph with calibration images uint8 [3, height, width]."""
+    model: ModelProto = onnx.load_model_from_string(graph)
+    mean = absorb_scale(model)
+    quantized = quantize_graph(model, planes)
+    fed = mean is not None and feed_image(quantized, mean)
+    shared = share_concat_scales(quantized)
+    settings = {
+        **SETTINGS,
+        "calibration_views": len(planes),
+        "calibration_photos": ", ".join(photo.file for photo in CALIBRATION_PHOTOS),
+        "calibration_seed": CALIBRATION_VIEWS.seed,
+        "normalisation_folded": fed,
+        "concatenations_sharing_a_scale": shared,
+    }
+    return clean_graph(quantized), [CompressionStep(step="static int8", settings=settings)]
+
+
+def compare_on_gate_views(parent: Session, child: Session, policy: InputPolicy) -> Agreement:
+    """Compare two models on seeded crops of photos that no calibration has seen."""
+    paths = [photo.path for photo in gate_photos()]
+    planes = list(views_to_planes(draw_views(paths, GATE_VIEWS), policy))
+    return agreement(run_all(parent, planes), run_all(child, planes))
+
+
+def _quality(parent: Draft, session: Session, found: Agreement) -> Quality:
+    facts = parent.manifest.quality.model_copy(
+        update={
+            "parent": parent.manifest.name,
+            "agreement": round(found.same / found.images, 4),
+            "agreement_images": found.images,
+            "agreement_sure": round(found.sure_same / found.sure_images, 4)
+            if found.sure_images
+            else None,
+            "agreement_sure_images": found.sure_images,
+        }
+    )
+    if parent.manifest.classes != IMAGENET_CLASSES:
+        return facts
+    photos = gate_photos()
+    planes: Iterable[NDArray[np.uint8]] = photos_to_planes(
+        [photo.path for photo in photos], parent.manifest.input
+    )
+    right = accuracy(run_all(session, planes), [photo.index for photo in photos])
+    return facts.model_copy(
+        update={
+            "dataset": gate_data_name(),
+            "images": right.images,
+            "top1": round(right.top1 / right.images, 4),
+            "top5": round(right.top5 / right.images, 4),
+        }
+    )
+
+
+def _manifest(
+    parent: Draft, name: str, graph: bytes, steps: list[CompressionStep], quality: Quality
+) -> Manifest:
+    origin = parent.manifest
+    command = f"featherbox-export quantize {origin.name}"
+    if name != f"{origin.name}-int8":
+        command += f" --name {name}"
+    before = f"{origin.provenance.command} && " if origin.provenance.command else ""
+    return origin.model_copy(
+        update={
+            "name": name,
+            "version": 1,
+            "precision": "int8",
+            "file_bytes": len(graph),
+            "files": {**origin.files, **file_facts_of({MODEL_FILE: graph})},
+            "quality": quality,
+            "compression": [*origin.compression, *steps],
+            "provenance": origin.provenance.model_copy(
+                update={"tools": tool_versions(quantized=True), "command": before + command}
+            ),
+            "selftest": expect_selftest(
+                OrtSession(graph, SessionOptions()),
+                origin.input,
+                parent.labels,
+                parent.selftest,
+                tolerance=SELFTEST_TOLERANCE,
+                must_be_sure=False,
+            ),
+        }
+    )
+
+
+def _timing_image(policy: InputPolicy) -> NDArray[np.uint8]:
+    (path,) = calibration_photos()[:1]
+    return np.stack(list(photos_to_planes([path], policy)))
