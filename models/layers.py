@@ -3,14 +3,15 @@
 The stem rule fits every net to small images, so that it can be trained on a small data set.
 A paper's net shrinks its input about 32 times, which leaves nothing of a 32 px image:
 
-| input size       | first convolution | pooling in the stem | map at 32, 64, 96 px        |
-|------------------|-------------------|---------------------|-----------------------------|
-| None, above 96   | the paper's       | the paper's         | the paper's                 |
-| 49 to 96         | stride 1          | the paper's         | 16 times smaller: -, 4, 6   |
-| up to 48         | stride 1          | left out            | 16 or 8 times: 2 or 4, -, - |
+| input size     | stride of the first convolution | pool of the stem |
+|----------------|---------------------------------|------------------|
+| None, above 96 | the paper's, 2                  | the paper's      |
+| 49 to 96       | 1                               | the paper's      |
+| up to 48       | 1                               | left out         |
 
-"Pooling in the stem" is one layer that directly follows the first convolutions; nets without it
-only change their stride. Weights do not depend on the rule, so a checkpoint loads at any size.
+The pool of the stem is the first pool, where the paper has one before the first block. From 32 px
+on, the last map is then at least 2 x 2. Weights do not depend on the rule, so a checkpoint loads at
+any size.
 """
 
 import math
@@ -20,7 +21,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (PyTorch's own convention)
 from torch import Tensor, nn
 
-from models.errors import InvalidOptionError
 from models.spec import Option
 
 SMALL_INPUT = 96
@@ -148,12 +148,6 @@ def round_channels(channels: float, divisor: int = 8) -> int:
     """Round to a multiple of `divisor`, never losing more than a tenth (EfficientNet's rule)."""
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
-
-
-def check_positive(label: str, value: float) -> None:
-    """Refuse an option that is not above zero."""
-    if not value > 0:
-        raise InvalidOptionError(f"{label} must be above 0: {value}")
 
 
 def init_fan_out(model: nn.Module) -> None:

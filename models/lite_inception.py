@@ -31,7 +31,6 @@ from torch import Tensor, nn
 
 from models.layers import (
     BN_EPS,
-    check_positive,
     conv2d,
     init_fan_out,
     round_channels,
@@ -143,8 +142,6 @@ class LiteInception(nn.Module):
         bn_eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        check_positive("lite_inception: width", width)
-        check_positive("lite_inception: depth", depth)
         stem = stem_for(input_size)
         first, second, channels = (round_channels(count * width) for count in STEM_CHANNELS)
         self.stem = nn.Sequential(
@@ -192,8 +189,8 @@ ARCHITECTURES = (
         input_size=224,
         minimum_input_size=8,  # the reduction of the net with the stem for tiny inputs
         options={
-            "width": Option(float, 1.0, "multiplier of every number of channels, above 0"),
-            "depth": Option(float, 1.0, "multiplier of the modules in a stage, above 0"),
+            "width": Option(float, 1.0, "multiplier of every number of channels"),
+            "depth": Option(float, 1.0, "multiplier of the modules in a stage"),
             "bn_eps": BN_EPS,
         },
         table=(

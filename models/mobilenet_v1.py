@@ -19,7 +19,6 @@ from models.layers import (
     BN_EPS,
     PADDING,
     activation_layer,
-    check_positive,
     conv2d,
     init_fan_out,
     stem_for,
@@ -121,7 +120,6 @@ class MobileNetV1(nn.Module):
 
 
 def _scaled(channels: int, width: float) -> int:
-    check_positive("mobilenet_v1: width", width)
     if int(STEM_CHANNELS * width) < 1:
         raise InvalidOptionError(f"mobilenet_v1: width {width} leaves the stem no channel")
     return int(channels * width)
@@ -214,7 +212,7 @@ ARCHITECTURES = (
         minimum_input_size=16,  # the reduction of the net with a stem of stride 1
         paper=PAPER,
         options={
-            "width": Option(float, 1.0, "width multiplier of every layer, above 0"),
+            "width": Option(float, 1.0, "width multiplier of every layer"),
             "padding": PADDING,
             "bn_eps": BN_EPS,
             "activation": Option(

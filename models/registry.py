@@ -5,6 +5,7 @@ in) -> builder. The registry dict is filled once, by `models/__init__.py`.
 """
 
 import difflib
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ from models.errors import (
     UnknownModelError,
     UnknownOptionError,
 )
-from models.spec import Architecture, ModelSpec, Option, OptionValue
+from models.spec import Architecture, ModelSpec, Option, OptionValue, Variant
 
 _ARCHITECTURES: dict[str, Architecture] = {}
 
@@ -43,10 +44,10 @@ def get_architecture(name: str) -> Architecture:
     raise UnknownModelError(f"unknown model {name!r}; {hint}")
 
 
-def list_variants(name: str) -> list[Mapping[str, OptionValue]]:
+def list_variants(name: str) -> list[Variant]:
     """Return the complete variants of a net whose counts are tabled, the default one first."""
     architecture = get_architecture(name)
-    variants: list[Mapping[str, OptionValue]] = [complete_variant(architecture, {})]
+    variants = [complete_variant(architecture, {})]
     for row in architecture.table:
         variant = complete_variant(architecture, row.options)
         if variant not in variants:
@@ -124,9 +125,7 @@ def create_model(
     )
 
 
-def complete_variant(
-    architecture: Architecture, variant: Mapping[str, OptionValue]
-) -> MappingProxyType[str, OptionValue]:
+def complete_variant(architecture: Architecture, variant: Mapping[str, OptionValue]) -> Variant:
     """Check a variant's options and fill in the defaults of the others."""
     unknown = sorted(set(variant) - set(architecture.options))
     if unknown:
@@ -152,6 +151,8 @@ def _checked(label: str, option: Option, value: OptionValue) -> OptionValue:
     # An exact type test: isinstance would let True pass for the integer 1.
     if type(value) is not option.kind:
         raise InvalidOptionError(f"{label} must be {option.kind.__name__}: {value!r}")
+    if isinstance(value, float) and not 0.0 < value < math.inf:
+        raise InvalidOptionError(f"{label} must be above 0 and finite: {value}")
     if option.choices and value not in option.choices:
         allowed = ", ".join(str(choice) for choice in option.choices)
         raise InvalidOptionError(f"{label} must be one of {allowed}: {value!r}")

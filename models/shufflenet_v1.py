@@ -22,7 +22,7 @@ import torch.nn.functional as F  # noqa: N812  (PyTorch's own convention)
 from torch import Tensor, nn
 
 from models.errors import InvalidOptionError
-from models.layers import check_positive, conv2d, init_fan_out, stem_for
+from models.layers import conv2d, init_fan_out, stem_for
 from models.spec import Architecture, Option, OptionValue, Paper, PublishedAccuracy, TabledVariant
 
 __all__ = ["ARCHITECTURES", "ShuffleNetV1", "channel_shuffle"]
@@ -171,7 +171,6 @@ class ShuffleNetV1(nn.Module):
 
 def stage_widths(groups: int, scale: float) -> tuple[int, ...]:
     """Return the output channels of the three stages."""
-    check_positive("shufflenet_v1: scale", scale)
     return tuple(int(width * scale) for width in WIDTHS[groups])
 
 
@@ -287,7 +286,7 @@ ARCHITECTURES = (
         paper=PAPER,
         options={
             "groups": Option(int, 3, "groups of the 1x1 convolutions", tuple(WIDTHS)),
-            "scale": Option(float, 1.0, "multiplier of the stages' widths, above 0"),
+            "scale": Option(float, 1.0, "multiplier of the stages' widths"),
             "shuffle": Option(bool, True, "False for the paper's ablation"),
             "shuffle_order": Option(
                 str, PAPER_ORDER, "'megvii' for weights from Megvii", (PAPER_ORDER, MEGVII_ORDER)

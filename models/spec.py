@@ -8,10 +8,14 @@ ImageNet-1k validation set, single crop.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from torch import nn
 
 OptionValue = bool | int | float | str | None
+# A complete, read-only set of options. Its values are `OptionValue`s, but only `Any` lets a type
+# checker accept `create_model(name, **spec.variant)` beside that function's other arguments.
+Variant = MappingProxyType[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,10 @@ class PublishedAccuracy:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A variant argument: its type, default, meaning and (if closed) the values it may take."""
+    """A variant argument: its type, default, meaning and (if closed) the values it may take.
+
+    Fractional ones are all multipliers or epsilons, and must be above 0.
+    """
 
     kind: type[bool] | type[int] | type[float] | type[str]
     default: OptionValue
@@ -110,7 +117,7 @@ class ModelSpec:
     """
 
     architecture: str
-    variant: MappingProxyType[str, OptionValue]
+    variant: Variant
     input_size: int
     parameters: int | None
     macs: int | None
