@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from service.engine.manifest import read_manifest
 from service.settings import Settings
 from tests.support.server import LiveServer, serving
 
@@ -59,6 +60,24 @@ def test_the_answer_shown_is_the_one_given(shipped: LiveServer) -> None:
         assert said["probability"] == pytest.approx(got["probability"], abs=0.02)
 
 
+@pytest.mark.parametrize(
+    "folder", sorted((ROOT / "model_repository").glob("*/1")), ids=lambda path: path.parent.name
+)
+def test_the_table_of_models_is_that_of_the_manifests(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    rows = [line for line in README.splitlines() if line.startswith(f"| `{manifest.name}`")]
+    if manifest.name == "efficientnet_lite0":  # built by `make artifacts`, not shipped
+        assert not rows
+        return
+    _, _, *cells, _ = (cell.strip() for cell in rows[0].split("|"))
+    quality = manifest.quality
+    facts = (
+        *(f"{fact:,}" for fact in (manifest.file_bytes, manifest.parameters, manifest.macs)),
+        *(quality.agreement, quality.agreement_sure, quality.agreement_images),
+    )
+    assert cells == ["-" if fact is None else str(fact) for fact in facts]
+
+
 @pytest.mark.parametrize("command", commands_of("featherbox") + commands_of("featherbox-export"))
 def test_our_own_commands_succeed(command: str) -> None:
     program, *arguments = shlex.split(command)
@@ -85,7 +104,9 @@ def test_every_kind_of_command_is_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", sorted([ROOT / "README.md", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda p: p.name
+    "page",
+    sorted([ROOT / "README.md", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]),
+    ids=lambda p: p.name,
 )
 def test_relative_links_resolve(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))

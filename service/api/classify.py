@@ -195,7 +195,10 @@ def _count(context: Context, served: ServedModel, result: Classification, receiv
 
 def _answer(result: Classification) -> dict[str, object]:
     return {
-        "predictions": [asdict(prediction) for prediction in result.predictions],
+        "predictions": [
+            {"label": p.label, "index": p.index, "probability": round(p.probability, 6)}
+            for p in result.predictions
+        ],
         "timings_ms": {stage: round(value, 3) for stage, value in asdict(result.times).items()},
     }
 
