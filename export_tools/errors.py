@@ -1,11 +1,11 @@
 """What the exporter refuses, hung into the project's tree of errors.
 
-    ArtifactError                    service.errors
-    ├── GateFailed                   service.errors: parity, agreement, size
-    ├── WeightsError                 no such weights, an unsafe file or another layout
-    ├── ExportError                  the graph breaks the contract or cannot be made
-    ├── DataError                    images or labels that cannot be used
-    └── PublishError                 the folder cannot be written, or is there already
+ArtifactError                    service.errors
+├── GateFailed                   service.errors: parity, agreement, size
+├── WeightsError                 no such weights, an unsafe file or another layout
+├── ExportError                  the graph breaks the contract or cannot be made
+├── DataError                    images or labels that cannot be used
+└── PublishError                 the folder cannot be written, or is there already
 """
 
 from service.errors import ArtifactError

@@ -1,13 +1,21 @@
-"""How good are a model's answers? Against labels, and against the model it was made from."""
+"""How good are a model's answers? Against labels, and against the model it was made from.
+
+Counts are added up batch by batch, so that a data set of any size fits into memory.
+"""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from export_tools.datasets import Item
+from service.engine.decode import DecodeLimits
+from service.engine.manifest import InputPolicy
+from service.engine.pipeline import image_to_planes
 from service.engine.session import Session
+from service.errors import RequestError
 
 SURE = 0.5  # a parent's probability above which its answer should survive compression
 _BATCH = 8
@@ -17,19 +25,80 @@ _BATCH = 8
 class Accuracy:
     """Right answers among labelled images."""
 
-    images: int
-    top1: int
-    top5: int
+    images: int = 0
+    top1: int = 0
+    top5: int = 0
+
+    def __add__(self, other: "Accuracy") -> "Accuracy":
+        return Accuracy(self.images + other.images, self.top1 + other.top1, self.top5 + other.top5)
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Images on which two models have the same top-1; `sure` where the parent is sure."""
 
-    images: int
-    same: int
-    sure_images: int
-    sure_same: int
+    images: int = 0
+    same: int = 0
+    sure_images: int = 0
+    sure_same: int = 0
+
+    def __add__(self, other: "Agreement") -> "Agreement":
+        return Agreement(
+            self.images + other.images,
+            self.same + other.same,
+            self.sure_images + other.sure_images,
+            self.sure_same + other.sure_same,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A session with the way a photo gets into it."""
+
+    session: Session
+    policy: InputPolicy
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What was counted on a data set; `skipped` names the images that cannot be decoded."""
+
+    accuracy: Accuracy = field(default_factory=Accuracy)
+    agreement: Agreement = field(default_factory=Agreement)
+    skipped: list[str] = field(default_factory=list)
+
+
+def evaluate_items(
+    model: Classifier,
+    items: Sequence[Item],
+    parent: Classifier | None = None,
+    done: Callable[[int], None] = lambda _: None,
+) -> Evaluation:
+    """Classify a data set and count.
+
+    Args:
+        model: what is evaluated.
+        items: photos; those without a class count for the agreement only.
+        parent: what it is compared with, each with its own preprocessing.
+        done: told how many more items were looked at.
+    """
+    result = Evaluation()
+    for start in range(0, len(items), _BATCH):
+        batch = items[start : start + _BATCH]
+        read, planes = _read(batch, model.policy, result.skipped)
+        done(len(batch))
+        if not read:
+            continue
+        own = model.session.run(planes)
+        known = [(row, item.index) for row, item in enumerate(read) if item.index is not None]
+        if known:
+            rows, indices = zip(*known, strict=True)
+            result.accuracy += accuracy(own[list(rows)], indices)
+        if parent is not None:
+            if parent.policy != model.policy:
+                planes = _read(read, parent.policy, [])[1]
+            result.agreement += agreement(parent.session.run(planes), own)
+    return result
 
 
 def run_all(session: Session, planes: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -59,6 +128,22 @@ def interval(hits: int, images: int) -> tuple[float, float]:
     spread = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images))
     middle, scale = share + z * z / (2 * images), 1 + z * z / images
     return (middle - spread) / scale, (middle + spread) / scale
+
+
+def _read(
+    items: Sequence[Item], policy: InputPolicy, skipped: list[str]
+) -> tuple[list[Item], NDArray[np.uint8]]:
+    """Preprocess photos as the server does; those it would refuse are named in `skipped`."""
+    planes = np.empty((len(items), 3, policy.height, policy.width), np.uint8)
+    kept: list[Item] = []
+    for item in items:
+        try:
+            image_to_planes(item.path.read_bytes(), policy, DecodeLimits(), planes[len(kept)])
+        except RequestError as error:
+            skipped.append(f"{item.path.name}: {error.detail}")
+        else:
+            kept.append(item)
+    return kept, planes[: len(kept)]
 
 
 def _batches(planes: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

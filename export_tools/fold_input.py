@@ -124,7 +124,8 @@ def _rewrite_bias(
 
 
 def _tensor(model: ModelProto, name: str) -> TensorProto:
-    return next(tensor for tensor in model.graph.initializer if tensor.name == name)
+    found: TensorProto = next(t for t in model.graph.initializer if t.name == name)
+    return found
 
 
 def _read(model: ModelProto, name: str) -> _Floats:

@@ -34,7 +34,8 @@ def clean_graph(model: ModelProto) -> bytes:
     for node in graph.node:
         if node.op_type == "Conv":
             _write_kernel_shape(node, model)
-    return model.SerializeToString(deterministic=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def _drop_unused_initialisers(model: ModelProto) -> None:

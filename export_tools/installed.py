@@ -19,9 +19,7 @@ def installed_files(distribution: str, wanted: Callable[[str], bool]) -> dict[st
         raise DataError(
             f"{distribution} is not installed: pip install 'featherbox[export]'"
         ) from None
-    return {
-        file.as_posix(): Path(str(file.locate())) for file in files if wanted(file.as_posix())
-    }
+    return {file.as_posix(): Path(str(file.locate())) for file in files if wanted(file.as_posix())}
 
 
 def installed_version(distribution: str) -> str:

@@ -17,10 +17,21 @@ _RUNS_A_ROUND = 3
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Median milliseconds of one image on one thread, by model."""
+    """Milliseconds of one image on one thread, by model: the median of each round."""
 
-    median_ms: dict[str, float]
-    rounds: int
+    by_round: dict[str, list[float]]
+
+    def median_ms(self, name: str) -> float:
+        """Return the median over all rounds."""
+        return statistics.median(self.by_round[name])
+
+    def speed_ratio(self, name: str, other: str) -> float:
+        """Return how many times faster `name` is than `other`: the median of the rounds' ratios.
+
+        Within a round both met the same load, so this is steadier than a ratio of medians.
+        """
+        pairs = zip(self.by_round[other], self.by_round[name], strict=True)
+        return statistics.median(theirs / own for theirs, own in pairs)
 
 
 def time_side_by_side(
@@ -35,31 +46,30 @@ def time_side_by_side(
     """
     one_thread = SessionOptions(intra_op_threads=1)
     sessions = {name: OrtSession(graph, one_thread) for name, graph in graphs.items()}
-    spent: dict[str, list[float]] = {name: [] for name in sessions}
+    by_round: dict[str, list[float]] = {name: [] for name in sessions}
     for _ in range(rounds):
         for name, session in sessions.items():
-            spent[name] += [_time_once(session, image) for _ in range(_RUNS_A_ROUND)]
-    return Timings({name: statistics.median(times) for name, times in spent.items()}, rounds)
+            times = [_time_once(session, image) for _ in range(_RUNS_A_ROUND)]
+            by_round[name].append(statistics.median(times))
+    return Timings(by_round)
 
 
 def measured_facts(timings: Timings, name: str, parent: str | None) -> dict[str, Any]:
     """Return the content of measured.json."""
     host = describe_host()
-    own = timings.median_ms[name]
     facts: dict[str, Any] = {
         "host": {"cpu": host.cpu, "isa": list(host.isa), "onnxruntime": host.onnxruntime},
         "batch": 1,
         "threads": 1,
-        "rounds": timings.rounds,
-        "median_ms": round(own, 3),
+        "rounds": len(timings.by_round[name]),
+        "median_ms": round(timings.median_ms(name), 3),
         "parent": None,
     }
     if parent is not None:
-        other = timings.median_ms[parent]
         facts["parent"] = {
             "name": parent,
-            "median_ms": round(other, 3),
-            "speed_ratio": round(other / own, 2),
+            "median_ms": round(timings.median_ms(parent), 3),
+            "speed_ratio": round(timings.speed_ratio(name, parent), 2),
         }
     return facts
 

@@ -59,9 +59,7 @@ def photos_to_planes(
     return views_to_planes((path.read_bytes() for path in photos), input_policy)
 
 
-def _draw_view(
-    photo: Image.Image, policy: ViewPolicy, random: np.random.Generator
-) -> Image.Image:
+def _draw_view(photo: Image.Image, policy: ViewPolicy, random: np.random.Generator) -> Image.Image:
     width, height = photo.size
     area = width * height * random.uniform(policy.least_area, 1.0)
     limit = float(np.log(policy.widest_aspect))

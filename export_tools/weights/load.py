@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,8 @@ def load_net(
         )
     path = file if file is not None else packaged_file(source)
     digest = _sha256(path)
-    net = create_model(architecture, num_classes=classes, **source.variant).eval()
+    options: dict[str, Any] = dict(source.variant)
+    net = create_model(architecture, num_classes=classes, **options).eval()
     net.load_state_dict(_arrange(net, source, source.read(path), path.name))
     if source.normalisation.order == "bgr":
         _reverse_input_channels(net)

@@ -41,7 +41,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _layout(keys: Sequence[str]) -> dict[str, FileTensor]:
     """Name each key of the net as the file does: fires are counted from 2, in order."""
-    modules = dict.fromkeys(tuple(key.split(".")[:2]) for key in keys)
+    modules = dict.fromkeys((key.split(".")[0], key.split(".")[1]) for key in keys)
     fires = [module for module in modules if module not in {_STEM, _HEAD}]
     names = {_STEM: "conv1", _HEAD: "conv10"}
     names |= {module: f"fire{number}" for number, module in enumerate(fires, start=2)}

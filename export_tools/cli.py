@@ -1,0 +1,237 @@
+"""The command `featherbox-export`: list, export, quantize, evaluate, publish, artifacts.
+
+`export` and `quantize` write into a working repository (`build/models`), `publish` copies a model
+from there to where it is served. Whatever fails writes nothing and exits with status 1.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from export_tools.artifacts import SHIPPED, Built, build_shipped, publish_all
+from export_tools.datasets import find_items
+from export_tools.draft import Draft, read_draft
+from export_tools.errors import DataError, PublishError
+from export_tools.evaluate import Classifier, evaluate_items
+from export_tools.fp32 import Fp32Request, build_fp32
+from export_tools.int8 import build_int8
+from export_tools.labels import imagenet_labels
+from export_tools.photos import selftest_photo
+from export_tools.publish import publish as publish_draft
+from export_tools.publish import published_versions
+from export_tools.tables import print_builds, print_evaluation, print_wide
+from export_tools.weights import get_source, sources_of
+from models import ModelError, get_spec, list_models
+from service.engine.session import OrtSession, SessionOptions
+from service.errors import FeatherboxError
+
+WORK = Path("build/models")
+REPOSITORY = Path("model_repository")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn PyTorch checkpoints into the artifacts that Featherbox serves.",
+)
+console = Console()
+
+From = Annotated[Path, typer.Option("--from", help="Repository to read from.")]
+To = Annotated[Path, typer.Option("--to", help="Repository to write to.")]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the new model.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a version that is there.")]
+Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: the next one.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """List the nets with their sources of weights, and what ships."""
+    table = Table("net", "parameters", "MACs", "weights", "ships as", box=None, pad_edge=False)
+    for name in list_models():
+        sources = sources_of(name)
+        spec = get_spec(name, **(dict(sources[0].variant) if sources else {}))
+        shipped = any(entry.architecture == name for entry in SHIPPED)
+        table.add_row(
+            name,
+            f"{spec.parameters:,}" if spec.parameters else "-",
+            f"{spec.macs:,}" if spec.macs else "-",
+            ", ".join(source.name for source in sources) or "-",
+            f"{name}, {name}-int8" if shipped else "-",
+        )
+    print_wide(console, table)
+
+
+@app.command()
+def export(
+    net: Annotated[str, typer.Argument(help="A net of `list`.")],
+    source: Annotated[str, typer.Option("--source", help="Where the weights come from.")],
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="A file of the source's layout.")
+    ] = None,
+    name: Name = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="A label a line. Default: ImageNet-1k.")
+    ] = None,
+    selftest: Annotated[
+        Path | None, typer.Option("--selftest", help="A JPEG on which the net is sure.")
+    ] = None,
+    to: To = WORK,
+    replace: Replace = False,
+) -> None:
+    """Export a net with its weights to an fp32 model."""
+    with _errors_told():
+        request = Fp32Request(
+            name=name or net,
+            architecture=net,
+            source=get_source(source),
+            labels=_read_labels(labels),
+            selftest=_read_bytes(selftest) if selftest else selftest_photo(),
+            weights=weights,
+        )
+        with _progress() as say:
+            result = build_fp32(request, lambda step: say(request.name, step))
+        print_builds(console, [Built(result.draft, parity=result.parity)])
+        _publish(result.draft, to, None, replace)
+
+
+@app.command()
+def quantize(
+    model: Annotated[str, typer.Argument(help="An fp32 model of the repository.")],
+    name: Name = None,
+    from_: From = WORK,
+    to: To = WORK,
+    replace: Replace = False,
+) -> None:
+    """Make an int8 model from an fp32 one; nothing is written when a gate fails."""
+    with _errors_told():
+        parent, child = _read_model(from_, model), name or f"{model}-int8"
+        with _progress() as say:
+            result = build_int8(parent, child, lambda step: say(child, step))
+        print_builds(console, [Built(result.draft, agreement=result.agreement)])
+        _publish(result.draft, to, None, replace)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model of the repository.")],
+    data: Annotated[Path, typer.Argument(help="Class folders, a CSV, or a folder of photos.")],
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="The classes of a flat folder's photos.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option("--parent", help="A model to compare the answers with.")
+    ] = None,
+    from_: From = REPOSITORY,
+) -> None:
+    """Count a model's right answers, or how often it agrees with another model."""
+    with _errors_told():
+        child = _read_model(from_, model)
+        items = find_items(data, child.labels, labels)
+        if parent is None and all(item.index is None for item in items):
+            raise DataError("The photos have no classes: compare with a model by --parent.")
+        other = _classifier(_read_model(from_, parent)) if parent else None
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task(model, total=len(items))
+            result = evaluate_items(
+                _classifier(child), items, other, lambda n: progress.advance(task, n)
+            )
+        print_evaluation(console, result, parent)
+
+
+@app.command()
+def publish(
+    model: Annotated[str, typer.Argument(help="A model of the working repository.")],
+    from_: From = WORK,
+    to: To = REPOSITORY,
+    version: Version = None,
+    replace: Replace = False,
+) -> None:
+    """Copy a model to where it is served: tested first, then renamed into place."""
+    with _errors_told():
+        _publish(_read_model(from_, model), to, version, replace)
+
+
+@app.command()
+def artifacts(to: To = REPOSITORY) -> None:
+    """Rebuild everything that ships; nothing is published unless every gate holds."""
+    with _errors_told():
+        with _progress() as say:
+            built = build_shipped(say)
+            for item in built:
+                say(item.draft.manifest.name, "publishing")
+            publish_all(built, to)
+        print_builds(console, built)
+
+
+class _Say:
+    """Shows which model is at which step."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("")
+
+    def __call__(self, model: str, step: str) -> None:
+        text = f"{model}: {step}"
+        if self._progress.console.is_terminal:
+            self._progress.update(self._task, description=text)
+        else:
+            self._progress.console.print(text, markup=False)
+
+
+@contextmanager
+def _progress() -> Iterator[_Say]:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Say(progress)
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Print an error of ours as one sentence and exit with status 1."""
+    try:
+        yield
+    except (FeatherboxError, ModelError) as error:
+        Console(stderr=True).print(str(error), markup=False, style="red")
+        sys.exit(1)
+
+
+def _publish(draft: Draft, to: Path, version: int | None, replace: bool) -> None:
+    folder = publish_draft(draft, to, version=version, replace=replace)
+    console.print(f"published {folder}", markup=False)
+
+
+def _read_model(repository: Path, reference: str) -> Draft:
+    """Read `name` (its highest version) or `name:version`."""
+    name, colon, version = reference.partition(":")
+    versions = published_versions(repository, name)
+    if not versions or (colon and version not in map(str, versions)):
+        raise PublishError(f"There is no model {reference} in {repository}.")
+    return read_draft(repository / name / (version if colon else str(versions[-1])))
+
+
+def _classifier(draft: Draft) -> Classifier:
+    return Classifier(OrtSession(draft.graph, SessionOptions()), draft.manifest.input)
+
+
+def _read_labels(path: Path | None) -> tuple[str, ...]:
+    if path is None:
+        return imagenet_labels()
+    return tuple(_read_bytes(path).decode("utf-8").splitlines())
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,66 @@
+"""The short tables at the end of a command, and how counts are written in them."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from export_tools.artifacts import Built
+from export_tools.evaluate import Evaluation, interval
+
+_WIDTH = 160
+
+
+def share(hits: int, images: int) -> str:
+    """Write a share with its counts, as `0.939 (169/180)`; a dash for none."""
+    return f"{hits / images:.3f} ({hits}/{images})" if images else "-"
+
+
+def share_with_interval(hits: int, images: int) -> str:
+    """Write a share with its counts and its 95 % interval."""
+    if not images:
+        return "-"
+    low, high = interval(hits, images)
+    return f"{share(hits, images)}, 95 % between {low:.3f} and {high:.3f}"
+
+
+def print_wide(console: Console, table: Table) -> None:
+    """Print a table at its full width; a narrow terminal wraps its lines and loses nothing."""
+    Console(file=console.file, width=_WIDTH).print(table, crop=False)
+
+
+def print_builds(console: Console, built: Sequence[Built]) -> None:
+    """Print a row a model: size, counts, gates, speed beside fp32 on this host."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model")
+    for column in ("bytes", "parameters", "MACs", "parity", "agreement", "where sure", "speed"):
+        table.add_column(column, justify="right")
+    for item in built:
+        manifest, parent = item.draft.manifest, item.draft.measured.get("parent")
+        found = item.agreement
+        table.add_row(
+            manifest.name,
+            f"{manifest.file_bytes:,}",
+            f"{manifest.parameters:,}",
+            f"{manifest.macs:,}",
+            f"{item.parity.max_difference:.1e}" if item.parity else "-",
+            share(found.same, found.images) if found else "-",
+            share(found.sure_same, found.sure_images) if found else "-",
+            f"{parent['speed_ratio']:.2f}x fp32" if parent else "1",
+        )
+    print_wide(console, table)
+
+
+def print_evaluation(console: Console, evaluation: Evaluation, parent: str | None) -> None:
+    """Print what was counted on a data set."""
+    right, same = evaluation.accuracy, evaluation.agreement
+    if right.images:
+        console.print(f"top-1      {share_with_interval(right.top1, right.images)}")
+        console.print(f"top-5      {share_with_interval(right.top5, right.images)}")
+    if parent is not None:
+        console.print(f"agreement  {share_with_interval(same.same, same.images)} with {parent}")
+        console.print(f"- sure     {share_with_interval(same.sure_same, same.sure_images)}")
+    for line in evaluation.skipped[:10]:
+        console.print(f"skipped    {line}", markup=False)
+    if len(evaluation.skipped) > 10:
+        console.print(f"skipped    {len(evaluation.skipped) - 10} more")
