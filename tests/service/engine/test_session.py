@@ -1,0 +1,99 @@
+"""A real ONNX Runtime session behind the engine's own class."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnx
+import pytest
+
+from service.engine.session import OrtSession, SessionOptions, available_providers
+from service.errors import ContractViolation, ModelFailed, ProviderUnavailable, UnsafeGraph
+from tests.support import graphs
+
+OPTIONS = SessionOptions()
+CPU = "CPUExecutionProvider"
+NEVER_BUILT = "AbacusExecutionProvider"
+
+
+def session_of(model: onnx.ModelProto, options: SessionOptions = OPTIONS) -> OrtSession:
+    return OrtSession(model.SerializeToString(), options)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_each_image_of_a_batch_has_its_own_answer(batch: int) -> None:
+    session = session_of(graphs.colour_graph())
+    images = np.zeros((batch, 3, graphs.HEIGHT, graphs.WIDTH), np.uint8)
+    for i in range(batch):
+        images[i, i % 3] = 255
+    found = session.run(images)
+    assert found.shape == (batch, 3)
+    assert found.dtype == np.float32
+    assert found.argmax(axis=1).tolist() == [i % 3 for i in range(batch)]
+
+
+def test_a_session_knows_the_shape_that_its_graph_declares() -> None:
+    session = session_of(graphs.colour_graph())
+    assert (session.height, session.width, session.classes) == (graphs.HEIGHT, graphs.WIDTH, 3)
+    assert session.providers == (CPU,)
+
+
+def test_threads_share_a_session() -> None:
+    session = session_of(graphs.colour_graph())
+    rng = np.random.default_rng(0)
+    shape = (1, 3, graphs.HEIGHT, graphs.WIDTH)
+    inputs = [rng.integers(0, 256, shape, np.uint8) for _ in range(64)]
+    alone = [session.run(images) for images in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(session.run, inputs))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+BROKEN = dict(graphs.broken_contracts())
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_graph_that_breaks_the_contract_is_refused(name: str) -> None:
+    with pytest.raises(ContractViolation):
+        session_of(BROKEN[name])
+
+
+@pytest.mark.parametrize(
+    "data", [b"hello", graphs.colour_graph().SerializeToString()[:-40]], ids=["text", "cut"]
+)
+def test_what_the_runtime_cannot_load_is_refused_without_its_text(data: bytes) -> None:
+    with pytest.raises(UnsafeGraph) as caught:
+        OrtSession(data, OPTIONS)
+    assert caught.value.detail == "ONNX Runtime cannot load the graph."
+
+
+def test_a_graph_that_fails_when_it_runs_is_a_failed_model(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    session = session_of(graphs.failing_when_run())
+    with pytest.raises(ModelFailed) as caught:
+        session.run(np.zeros((1, 3, graphs.HEIGHT, graphs.WIDTH), np.uint8))
+    assert "ONNXRuntimeError" not in caught.value.detail
+    assert capfd.readouterr().err == "", "the runtime wrote beside the log"
+
+
+def test_a_provider_that_the_runtime_lacks_is_an_error_that_says_what_to_do() -> None:
+    options = SessionOptions(providers=(NEVER_BUILT, CPU))
+    with pytest.raises(ProviderUnavailable) as caught:
+        session_of(graphs.colour_graph(), options)
+    assert NEVER_BUILT in caught.value.detail
+    assert CPU in caught.value.detail
+    assert "allow_provider_fallback" in caught.value.detail
+
+
+def test_a_provider_that_may_be_replaced_is() -> None:
+    options = SessionOptions(providers=(NEVER_BUILT,), allow_provider_fallback=True)
+    assert session_of(graphs.colour_graph(), options).providers == (CPU,)
+
+
+def test_the_cpu_is_always_among_the_providers() -> None:
+    assert CPU in available_providers()
+
+
+def test_telemetry_is_off() -> None:
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"

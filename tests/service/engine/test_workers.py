@@ -1,0 +1,203 @@
+"""The bounded pool: admission, deadlines, cancellation, closing."""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from service.engine.workers import WorkerPool
+from service.errors import DeadlineExceeded, NotReady, Overloaded
+from tests.support.waiting import wait_until
+
+NEVER = float("inf")
+PAST = 0.0
+
+
+class Crew:
+    """A pool whose threads wait at a gate."""
+
+    def __init__(self, threads: int, queue_per_thread: int) -> None:
+        self.pool = WorkerPool(threads, queue_per_thread)
+        self.gate = threading.Event()
+        self.ran: list[str] = []
+
+    def wait(self, _queued_ms: float) -> None:
+        assert self.gate.wait(30)
+
+    def occupy(self) -> None:
+        """Let every thread wait at the gate."""
+        started = threading.Semaphore(0)
+
+        def job(queued_ms: float) -> None:
+            started.release()
+            self.wait(queued_ms)
+
+        for _ in range(self.pool.threads):
+            self.pool.submit(job, NEVER)
+            assert started.acquire(timeout=30)
+
+    def note(self, name: str, _queued_ms: float = 0.0) -> str:
+        self.ran.append(name)
+        return name
+
+
+@pytest.fixture
+def crew() -> Iterator[Crew]:
+    crew = Crew(threads=2, queue_per_thread=2)
+    yield crew
+    crew.gate.set()
+    crew.pool.close()
+
+
+def test_a_job_gives_its_result(crew: Crew) -> None:
+    assert crew.pool.submit(lambda _: 42, NEVER).result(30) == 42
+
+
+def test_a_job_gives_its_error_and_frees_its_place(crew: Crew) -> None:
+    for _ in range(3 * crew.pool.capacity):
+        with pytest.raises(ZeroDivisionError):
+            crew.pool.submit(lambda _: 1 / 0, NEVER).result(30)
+    wait_until(lambda: crew.pool.in_flight == 0, "all places are free")
+
+
+def test_the_pool_admits_exactly_what_it_has_places_for(crew: Crew) -> None:
+    assert crew.pool.capacity == 6
+    accepted, refused = 0, 0
+    for _ in range(10):
+        try:
+            crew.pool.submit(crew.wait, NEVER)
+            accepted += 1
+        except Overloaded:
+            refused += 1
+    assert (accepted, refused) == (6, 4)
+    assert (crew.pool.in_flight, crew.pool.waiting) == (6, 4)
+
+
+def test_room_is_refused_before_anything_is_queued(crew: Crew) -> None:
+    crew.occupy()
+    crew.pool.check_room(4)
+    with pytest.raises(Overloaded):
+        crew.pool.check_room(5)
+
+
+def test_several_jobs_are_admitted_together_or_not_at_all(crew: Crew) -> None:
+    crew.occupy()
+    with pytest.raises(Overloaded):
+        crew.pool.submit_all([lambda q: crew.note("one", q)] * 5, NEVER)
+    assert crew.pool.in_flight == 2
+    futures = crew.pool.submit_all([lambda q: crew.note("one", q)] * 4, NEVER)
+    crew.gate.set()
+    assert [future.result(30) for future in futures] == ["one"] * 4
+    assert crew.ran == ["one"] * 4
+
+
+def test_results_come_in_the_order_of_the_jobs(crew: Crew) -> None:
+    def numbered(number: int) -> Callable[[float], int]:
+        return lambda _: number
+
+    futures = crew.pool.submit_all([numbered(i) for i in range(6)], NEVER)
+    assert [future.result(30) for future in futures] == list(range(6))
+
+
+def test_a_job_whose_deadline_passed_while_it_waited_does_no_work(crew: Crew) -> None:
+    crew.occupy()
+    late = crew.pool.submit(lambda q: crew.note("late", q), PAST)
+    crew.gate.set()
+    with pytest.raises(DeadlineExceeded):
+        late.result(30)
+    assert crew.ran == []
+    wait_until(lambda: crew.pool.in_flight == 0, "all places are free")
+
+
+def test_a_cancelled_job_does_no_work_and_frees_its_place(crew: Crew) -> None:
+    crew.occupy()
+    dropped = crew.pool.submit(lambda q: crew.note("dropped", q), NEVER)
+    assert dropped.cancel()
+    assert crew.pool.in_flight == 2
+    crew.gate.set()
+    assert crew.pool.submit(lambda q: crew.note("next", q), NEVER).result(30) == "next"
+    assert crew.ran == ["next"]
+
+
+def test_a_cancelled_job_is_let_go_of_while_all_threads_are_busy(crew: Crew) -> None:
+    class Job:
+        """Stands for a closure over a body of many bytes."""
+
+        def __call__(self, _queued_ms: float) -> None:
+            raise AssertionError("it was cancelled")
+
+    crew.occupy()
+    job = Job()
+    kept = weakref.ref(job)
+    crew.pool.submit(job, NEVER).cancel()
+    del job
+    assert kept() is None
+
+
+def test_a_job_learns_how_long_it_waited(crew: Crew) -> None:
+    crew.occupy()
+    submitted = time.monotonic()
+    future = crew.pool.submit(lambda queued_ms: queued_ms, NEVER)
+    wait_until(lambda: time.monotonic() - submitted > 0.02, "time has passed")
+    crew.gate.set()
+    waited_ms = future.result(30)
+    assert 20 <= waited_ms <= (time.monotonic() - submitted) * 1e3
+
+
+def test_a_job_for_a_free_thread_hardly_waits(crew: Crew) -> None:
+    waits = [crew.pool.submit(lambda q: q, NEVER).result(30) for _ in range(20)]
+    assert min(waits) < 20
+
+
+def test_the_longer_the_queue_and_the_work_the_later_to_come_back() -> None:
+    crew = Crew(threads=1, queue_per_thread=0)
+    try:
+        crew.occupy()
+        with pytest.raises(Overloaded) as caught:
+            crew.pool.check_room()
+        assert caught.value.retry_after_s == 1
+        crew.pool._service_s = 5.2
+        with pytest.raises(Overloaded) as caught:
+            crew.pool.check_room()
+        assert caught.value.retry_after_s == 6
+    finally:
+        crew.gate.set()
+        crew.pool.close()
+
+
+def test_closing_waits_for_what_was_admitted_and_refuses_more() -> None:
+    crew = Crew(threads=1, queue_per_thread=5)
+    crew.occupy()
+    futures = crew.pool.submit_all([lambda q: crew.note("admitted", q)] * 3, NEVER)
+    closing = threading.Thread(target=crew.pool.close)
+    closing.start()
+    crew.gate.set()
+    closing.join(30)
+    assert [future.result(0) for future in futures] == ["admitted"] * 3
+    with pytest.raises(NotReady):
+        crew.pool.submit(lambda q: crew.note("late", q), NEVER)
+    assert crew.pool.in_flight == 0
+
+
+def test_no_place_is_lost_under_many_threads() -> None:
+    pool = WorkerPool(2, 3)
+    outcomes: list[str] = []
+
+    def hammer() -> None:
+        for _ in range(200):
+            try:
+                pool.submit(lambda _: None, NEVER).result(30)
+                outcomes.append("done")
+            except Overloaded:
+                outcomes.append("refused")
+
+    threads = [threading.Thread(target=hammer) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == 1200
+    wait_until(lambda: pool.in_flight == 0, "all places are free")
+    pool.close()

@@ -1,0 +1,116 @@
+"""A real server on loopback, in this process, and a client that audits every answer."""
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from service.api.context import Context
+from service.api.problems import PROBLEM_TYPE
+from service.app import create_app
+from service.engine.repository import ServedModel
+from service.settings import Settings
+from tests.support.waiting import wait_until
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running server."""
+
+    url: str
+    context: Context
+    client: httpx.Client
+
+    @property
+    def port(self) -> int:
+        return httpx.URL(self.url).port or 80
+
+    def model(self, name: str = "colours") -> ServedModel:
+        return self.context.repository.find(name)
+
+    def classify(self, data: bytes, **query: Any) -> httpx.Response:
+        """Post one image as the field of a form."""
+        return self.client.post("/classify", params=query, files={"image": ("a.png", data)})
+
+    def classify_raw(
+        self, data: bytes, headers: Mapping[str, str] | None = None, **query: Any
+    ) -> httpx.Response:
+        """Post one image as raw bytes."""
+        headers = {"content-type": "application/octet-stream", **(headers or {})}
+        return self.client.post("/classify", params=query, content=data, headers=headers)
+
+    def batch(self, *images: bytes, **query: Any) -> httpx.Response:
+        """Post several images, named 0.png, 1.png and so on."""
+        files = [("image", (f"{i}.png", data)) for i, data in enumerate(images)]
+        return self.client.post("/classify/batch", params=query, files=files)
+
+
+def settings_for(repository: Path, **changes: Any) -> Settings:
+    """Return settings of a small server on `repository`."""
+    values: dict[str, Any] = {
+        "port": 0,
+        "model_repository": repository,
+        "default_model": "colours",
+        "worker_threads": 2,
+        "log_format": "json",
+    }
+    return Settings(**(values | changes))
+
+
+@contextmanager
+def serving(settings: Settings, *, wait_ready: bool = True) -> Iterator[LiveServer]:
+    """Run a server with `settings` until the block ends."""
+    app = create_app(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        )
+    )
+    thread = threading.Thread(target=server.run, name="uvicorn")
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive(), "the server has started")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        url = f"http://{settings.host}:{port}"
+        hooks = {"response": [audit]}
+        with httpx.Client(base_url=url, timeout=30.0, event_hooks=hooks) as client:
+            if wait_ready:
+                wait_until(lambda: client.get("/readyz").is_success, "the server is ready")
+            yield LiveServer(url, app.state.context, client)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30.0)
+        assert not thread.is_alive(), "the server does not stop"
+
+
+def audit(response: httpx.Response) -> None:
+    """Check what holds for every answer, whatever was asked."""
+    body = response.read()
+    assert b"0x" not in body, "an address got out"
+    assert b"Traceback" not in body
+    request_id = response.headers["x-request-id"]
+    assert _REQUEST_ID.fullmatch(request_id)
+    if response.is_success or response.is_redirect or response.request.url.path == "/readyz":
+        return
+    assert response.headers["content-type"] == PROBLEM_TYPE
+    problem = response.json()
+    assert {"type", "title", "status", "code", "detail", "request_id"} <= problem.keys()
+    assert problem["status"] == response.status_code
+    assert problem["request_id"] == request_id
+    assert problem["detail"]
