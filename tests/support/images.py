@@ -44,6 +44,21 @@ def exif_of(orientation: int) -> Image.Exif:
     return exif
 
 
+def stored_as(image: Image.Image, orientation: int) -> bytes:
+    """Return a PNG that shows `image` once it is turned as its EXIF data says."""
+    unturn = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = image.transpose(unturn[orientation]) if orientation in unturn else image
+    return encode(stored, exif=exif_of(orientation))
+
+
 def png_chunk(kind: bytes, data: bytes) -> bytes:
     """Return one PNG chunk with its checksum."""
     checksum = struct.pack(">I", zlib.crc32(kind + data))
