@@ -15,6 +15,9 @@ from models import OptionValue
 from service.engine.manifest import PublishedAccuracy
 
 Triple = tuple[float, float, float]
+IMAGENET_MEAN: Triple = (123.675, 116.28, 103.53)  # 0.485, 0.456, 0.406 of 255
+IMAGENET_STD: Triple = (58.395, 57.12, 57.375)  # 0.229, 0.224, 0.225 of 255
+HALF: Triple = (127.5, 127.5, 127.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,14 @@ class PackagedFile:
 
 @dataclass(frozen=True, slots=True)
 class FileTensor:
-    """Where a tensor of the net lies in the file; `axes` permute the file's axes into the net's."""
+    """Where a tensor of the net lies in the file; `axes` permute the file's axes into the net's.
+
+    What is `zero` is in no file of the layout: a bias that the other net does not have.
+    """
 
     key: str
     axes: tuple[int, ...] | None = None
+    zero: bool = False
 
     def file_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the shape in the file of a tensor that has `shape` in the net."""
@@ -58,6 +65,35 @@ class FileTensor:
         for place, axis in enumerate(self.axes):
             result[axis] = shape[place]
         return tuple(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """Side of the square input and of the shorter side before the crop, in pixels."""
+
+    size: int
+    resize_shorter: int
+    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+
+    def at(self, size: int) -> "Crop":
+        """Return the crop of the same share of the photo at another input size."""
+        resize = max(size, round(self.resize_shorter * size / self.size))
+        return Crop(size, resize, self.interpolation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A published file: its name in its library, the file's name, the net that it is for.
+
+    `variant` are options beside those of the source; `crop` is None where it is the source's.
+    """
+
+    name: str
+    architecture: str
+    file: str
+    variant: Mapping[str, OptionValue] = field(default_factory=lambda: MappingProxyType({}))
+    crop: Crop | None = None
+    published: PublishedAccuracy | None = None
 
 
 Reader = Callable[[Path], dict[str, Tensor]]
@@ -74,7 +110,8 @@ class WeightSource:
     """One set of weights.
 
     `variant` are the options that the net must be built with, `published` the accuracy that its
-    maker states, by architecture. Without `packaged` the user has to bring the file.
+    maker states, by architecture. Without `packaged` the user has to bring the file, or names one
+    of the `checkpoints` by `library:name`. Tensors under `dropped` are not part of the net.
     """
 
     name: str
@@ -89,3 +126,6 @@ class WeightSource:
     variant: Mapping[str, OptionValue] = field(default_factory=lambda: MappingProxyType({}))
     published: Mapping[str, PublishedAccuracy] = field(default_factory=lambda: MappingProxyType({}))
     packaged: PackagedFile | None = None
+    library: str | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
+    dropped: tuple[str, ...] = ()

@@ -1,0 +1,36 @@
+"""What the layouts of pytorchcv share: `features.stageS.unitU`, preprocessing, file names.
+
+Its files are assets of the releases of osmr/imgclsmob, zipped: NAME-ERR5-SHA8.pth.zip.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from export_tools.weights.source import IMAGENET_MEAN, IMAGENET_STD, Checkpoint, Normalisation
+from models import OptionValue
+from service.engine.manifest import PublishedAccuracy
+
+LICENCE = "MIT"
+NORMALISATION = Normalisation(IMAGENET_MEAN, IMAGENET_STD)
+
+
+def unit(stage: int, index: int) -> str:
+    """Return the prefix of a stage's unit, both counted from 0."""
+    return f"features.stage{stage + 1}.unit{index + 1}"
+
+
+def checkpoint(
+    architecture: str,
+    name: str,
+    file: str,
+    errors: Sequence[float],
+    variant: Mapping[str, OptionValue] | None = None,
+) -> Checkpoint:
+    """Describe a published file; `errors` are top-1 and top-5 in percent."""
+    top1, top5 = (round(1 - error / 100, 4) for error in errors)
+    return Checkpoint(
+        name=name,
+        architecture=architecture,
+        file=f"{file}.pth.zip, unzipped",
+        variant=variant or {},
+        published=PublishedAccuracy(top1=top1, top5=top5, source=f"pytorchcv {name}, fp32"),
+    )
