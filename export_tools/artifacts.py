@@ -1,4 +1,4 @@
-"""Rebuild everything that ships: `python -m export_tools.artifacts`, behind `make artifacts`.
+"""Rebuild everything that ships: the work of `featherbox-export artifacts` and `make artifacts`.
 
 Nothing is published before every build has passed its gates.
 """

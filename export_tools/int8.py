@@ -8,6 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from export_tools.correct_bias import correct_biases
 from export_tools.draft import Draft, expect_selftest, file_facts_of, tool_versions
 from export_tools.errors import ExportError
 from export_tools.evaluate import Agreement, accuracy, agreement, run_all
@@ -93,6 +94,7 @@ def quantize_with(
     model: ModelProto = onnx.load_model_from_string(graph)
     mean = absorb_scale(model)
     quantized = quantize_graph(model, planes)
+    corrected = correct_biases(quantized, model, planes)
     fed = mean is not None and feed_image(quantized, mean)
     shared = share_concat_scales(quantized)
     settings = {
@@ -100,6 +102,7 @@ def quantize_with(
         "calibration_views": len(planes),
         "calibration_photos": ", ".join(photo.file for photo in CALIBRATION_PHOTOS),
         "calibration_seed": CALIBRATION_VIEWS.seed,
+        "biases_corrected": corrected,
         "normalisation_folded": fed,
         "concatenations_sharing_a_scale": shared,
     }
