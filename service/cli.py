@@ -2,8 +2,11 @@
 
 import inspect
 import json
+import logging
+import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -20,12 +23,26 @@ from service.errors import ArtifactError, FeatherboxError
 from service.logs import configure_logging
 from service.settings import Settings
 
+logger = logging.getLogger("featherbox")
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Compressed, lightweight image classifiers served from one small box.",
 )
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, as soon as it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start; a port that is taken ends the process."""
+        await super().startup(sockets)
+        for listener in (listener for server in self.servers for listener in server.sockets):
+            host, port = listener.getsockname()[:2]
+            logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
 
 RepositoryOption = Annotated[
     Path | None,
@@ -70,7 +87,7 @@ def serve(**flags: object) -> None:
         application = create_app(settings)
     except ArtifactError as error:
         _fail(error.detail)
-    uvicorn.run(
+    config = uvicorn.Config(
         application,
         host=settings.host,
         port=settings.port,
@@ -81,6 +98,8 @@ def serve(**flags: object) -> None:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
+    with suppress(KeyboardInterrupt):  # uvicorn raises Ctrl-C again once it has stopped
+        _Server(config).run()
 
 
 @app.command()

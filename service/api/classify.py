@@ -138,16 +138,10 @@ async def classify_batch(
     uploads = await _in_time(context.pool.submit(unpack, deadline), deadline)
     record.images = len(uploads)
     futures = context.pool.submit_all([work_on(upload) for upload in uploads], deadline)
-    results = []
-    for upload, future in zip(uploads, futures, strict=True):
-        entry: dict[str, object] = {"filename": upload.filename}
-        try:
-            result = await _in_time(future, deadline)
-            _count(context, served, result, received)
-            entry |= _answer(result)
-        except FeatherboxError as error:
-            entry["error"] = {"code": error.code, "detail": error.detail}
-        results.append(entry)
+    results = [
+        {"filename": upload.filename, **await _outcome(context, served, future, deadline, received)}
+        for upload, future in zip(uploads, futures, strict=True)
+    ]
     return _json(
         {
             "model": served.name,
@@ -185,6 +179,22 @@ async def _in_time(future: "Future[T]", deadline: float) -> T:
             return await asyncio.wrap_future(future)
     except TimeoutError:
         raise DeadlineExceeded("The request's time ran out before there was an answer.") from None
+
+
+async def _outcome(
+    context: Context,
+    served: ServedModel,
+    future: "Future[Classification]",
+    deadline: float,
+    received: float,
+) -> dict[str, object]:
+    """Return the answer to one image of a batch, or its error."""
+    try:
+        result = await _in_time(future, deadline)
+    except FeatherboxError as error:
+        return {"error": {"code": error.code, "detail": error.detail}}
+    _count(context, served, result, received)
+    return _answer(result)
 
 
 def _count(context: Context, served: ServedModel, result: Classification, received: float) -> None:
