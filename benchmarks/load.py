@@ -1,136 +1,132 @@
-"""The server beside its in-process ceiling, in interleaved rounds: `make bench`.
+"""The server under load beside its in-process ceiling, in interleaved rounds.
 
-The ceiling is the same work (decode, preprocess, infer) in as many processes as there are CPUs,
-with no server at all. Prints medians over the rounds and writes one CSV line a round.
+Closed loop: for each model and number of clients, requests a second, p50 and p99, and the ratio
+to the ceiling of the same round (as many processes as CPUs, no server). With --open, also an open
+loop at multiples of the capacity just measured: what is answered in time, what is refused.
 """
 
-import argparse
-import csv
-import multiprocessing
 import statistics
-import sys
-import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from benchmarks.client import post_for
+from benchmarks.closed_loop import closed_loop
+from benchmarks.engine import classifier, shipped_in
+from benchmarks.in_process import in_process
+from benchmarks.machine import describe_machine, headline
+from benchmarks.open_loop import open_loop
+from benchmarks.options import make_parser, names, numbers
 from benchmarks.photos import make_photos
+from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import running_server
-from service.engine.artifact import load_artifact
-from service.engine.decode import DecodeLimits
+from benchmarks.summary import summarise
+from benchmarks.traffic import Traffic
 from service.engine.host import describe_host, worker_threads
-from service.engine.session import SessionOptions
 
 Row = dict[str, str | float]
 
 
 def main() -> None:
-    """Run the benchmark and print its table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_KeepLines)
-    parser.add_argument("--models", default="squeezenet1_1-int8,squeezenet1_1")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--csv", type=Path, default=Path("build/load.csv"))
+    """Measure and print."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--models", type=names, help="default: the shipped ones")
+    parser.add_argument("--clients", type=numbers, default=[1, 4], help="default 1,4")
+    parser.add_argument(
+        "--open", type=lambda text: [float(item) for item in text.split(",")], default=[],
+        metavar="FACTORS", help="open loop at these multiples of the capacity, e.g. 0.5,0.9,2",
+    )  # fmt: skip
     options = parser.parse_args()
+    models: list[str] = options.models or shipped_in(options.repository)
     photos = make_photos()
-    names = options.models.split(",")
-    with running_server() as port:
-        for name in names:  # the first requests of a process are slower
-            post_for(port, f"/classify?model={name}", photos, 2, 1.0)
-        rows = [
-            _round(name, number, port, photos, options.seconds)
-            for number in range(options.rounds)
-            for name in names
-        ]
-    _write(options.csv, rows)
-    _print(rows, names, len(photos))
+    machine = describe_machine()
+    say(headline(machine))
+    closed: list[Row] = []
+    opened: list[Row] = []
+    with running_server(
+        options.repository, default_model=models[0], models=",".join(models)
+    ) as server:
+        for number in range(options.rounds):
+            for name in models:
+                rows = closed_round(
+                    options.repository, name, server.port, photos, options.clients, options.seconds
+                )
+                closed += [{"model": name, "round": number, **row} for row in rows]
+                capacity = max(float(row["per_s"]) for row in rows)
+                for factor in options.open:
+                    row = open_row(server.port, name, photos, factor * capacity, options.seconds)
+                    opened.append({"model": name, "round": number, "factor": factor, **row})
+    say("closed loop, medians over the rounds; ratio and p50_ratio are to the bare work in process")
+    print_table(medians(closed, ("model", "clients")))
+    if opened:
+        say("open loop, medians; p50 and p99 of the requests that were answered")
+        print_table(medians(opened, ("model", "factor")))
+    save_rows(closed, "load", machine, options.save)
+    save_rows(opened, "overload", machine, options.save if options.save == "" else None)
 
 
-class _KeepLines(argparse.RawDescriptionHelpFormatter):
-    """Keep the docstring's lines."""
+def closed_round(
+    repository: Path,
+    name: str,
+    port: int,
+    photos: list[bytes],
+    clients: Sequence[int],
+    seconds: float,
+) -> list[dict[str, float]]:
+    """Return one round of one model: a row for each number of clients."""
+    make = partial(classifier, repository, name)
+    processes = worker_threads(describe_host().cpus)
+    ceiling = in_process(make, photos, seconds, processes=processes).per_s
+    alone = in_process(make, photos, seconds).p50_ms
+    traffic = Traffic(tuple(photos), (f"/classify?model={name}",))
+    closed_loop(port, traffic, max(clients), 1.0)
+    rows = []
+    for count in clients:
+        result = closed_loop(port, traffic, count, seconds).require_clean()
+        rows.append(
+            {
+                "clients": count,
+                "per_s": result.per_s,
+                "ceiling_per_s": ceiling,
+                "ratio": result.per_s / ceiling,
+                "p50_ms": result.p50_ms,
+                "p99_ms": result.p99_ms,
+                "p99_over_p50": result.p99_ms / result.p50_ms,
+                "in_process_p50_ms": alone,
+                "p50_ratio": result.p50_ms / alone,
+            }
+        )
+    return rows
 
 
-def _round(name: str, number: int, port: int, photos: list[bytes], seconds: float) -> Row:
-    path = f"/classify?model={name}"
-    ceiling = _ceiling(name, photos, seconds)
-    alone = _in_process_latencies(name, photos, seconds)
-    one = post_for(port, path, photos, 1, seconds)
-    four = post_for(port, path, photos, 4, seconds)
-    rate = len(four) / seconds
+def open_row(
+    port: int, name: str, photos: list[bytes], per_s: float, seconds: float
+) -> dict[str, float]:
+    """Return what came of `per_s` requests a second for `seconds`."""
+    traffic = Traffic(tuple(photos), (f"/classify?model={name}",))
+    result = open_loop(port, traffic, per_s, seconds)
     return {
-        "model": name,
-        "round": number,
-        "ceiling_per_s": round(ceiling, 1),
-        "server_per_s": round(rate, 1),
-        "ratio": round(rate / ceiling, 3),
-        "in_process_p50_ms": round(statistics.median(alone), 2),
-        "one_client_p50_ms": round(statistics.median(one), 2),
-        "latency_ratio": round(statistics.median(one) / statistics.median(alone), 3),
-        "four_clients_p50_ms": round(statistics.median(four), 2),
-        "four_clients_p99_ms": round(statistics.quantiles(four, n=100)[98], 2),
+        "offered_per_s": per_s,
+        "goodput_per_s": result.per_s,
+        "refused": result.refused,
+        "failed": result.failed,
+        "p50_ms": result.p50_ms,
+        "p99_ms": result.p99_ms,
     }
 
 
-def _ceiling(name: str, photos: list[bytes], seconds: float) -> float:
-    """Return images a second of the bare work in one process for each CPU."""
-    context = multiprocessing.get_context("spawn")
-    processes = worker_threads(describe_host().cpus)
-    barrier = context.Barrier(processes)
-    with context.Pool(processes, _keep_barrier, (barrier,)) as pool:
-        jobs = [pool.apply_async(_count, (name, photos, seconds)) for _ in range(processes)]
-        return sum(job.get() for job in jobs) / seconds
-
-
-def _keep_barrier(barrier: "multiprocessing.synchronize.Barrier") -> None:
-    globals()["_barrier"] = barrier
-
-
-def _count(name: str, photos: list[bytes], seconds: float) -> int:
-    latencies = _in_process_latencies(name, photos, seconds, globals()["_barrier"])
-    return len(latencies)
-
-
-def _in_process_latencies(
-    name: str,
-    photos: list[bytes],
-    seconds: float,
-    barrier: "multiprocessing.synchronize.Barrier | None" = None,
-) -> list[float]:
-    """Classify the photos in turn on this thread; return the time of each, ms."""
-    versions = Path("model_repository") / name
-    model = load_artifact(max(versions.glob("[0-9]*")), SessionOptions())
-    limits = DecodeLimits()
-    model.classify(photos[0], 5, limits)
-    if barrier:
-        barrier.wait()
-    latencies: list[float] = []
-    end = time.perf_counter() + seconds
-    while (started := time.perf_counter()) < end:
-        model.classify(photos[len(latencies) % len(photos)], 5, limits)
-        latencies.append((time.perf_counter() - started) * 1e3)
-    return latencies
-
-
-def _write(path: Path, rows: list[Row]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _print(rows: list[Row], names: list[str], photos: int) -> None:
-    host = describe_host()
-    out = sys.stdout
-    out.write(
-        f"{host.cpu}, {host.cpus:g} CPUs, ONNX Runtime {host.onnxruntime}, "
-        f"{photos} photos of 640x480, client on the same box; medians of the rounds\n"
-    )
-    columns = [key for key in rows[0] if key not in {"model", "round"}]
-    out.write(f"{'model':24}" + "".join(f"{column:>22}" for column in columns) + "\n")
-    for name in names:
-        own = [row for row in rows if row["model"] == name]
-        medians = [statistics.median(float(row[column]) for row in own) for column in columns]
-        out.write(f"{name:24}" + "".join(f"{value:22.3f}" for value in medians) + "\n")
+def medians(rows: Sequence[Row], keys: tuple[str, ...]) -> list[Row]:
+    """Return a row for each combination of `keys`: medians, and the spread of the first figure."""
+    groups: dict[tuple[str | float, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    table = []
+    for values, group in groups.items():
+        figures = [key for key in group[0] if key not in {*keys, "round"}]
+        new: Row = dict(zip(keys, values, strict=True))
+        new |= {key: statistics.median(float(row[key]) for row in group) for key in figures}
+        new["spread"] = summarise([float(row[figures[0]]) for row in group]).spread
+        table.append(new)
+    return table
 
 
 if __name__ == "__main__":

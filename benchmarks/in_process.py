@@ -1,0 +1,119 @@
+"""The same work with no server: the ceiling that a server is measured against.
+
+Photos in memory, in turn; as many processes (or threads of one process) as asked for, started
+together by a barrier, each repeating decode, preprocess, inference and top-k.
+"""
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+
+from benchmarks.engine import Classifier
+from benchmarks.summary import percentile
+
+MakeClassifier = Callable[[], Classifier]
+
+_WARM_UP = 8
+_START_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class InProcess:
+    """What the bare work takes."""
+
+    per_s: float  # images a second, all processes and threads together
+    p50_ms: float  # of one image
+    cpu_ms: float  # CPU time of one image
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one process did."""
+
+    latencies_ms: list[float]
+    seconds: float
+    cpu_ms: float
+
+
+def in_process(
+    make: MakeClassifier,
+    photos: Sequence[bytes],
+    seconds: float,
+    *,
+    processes: int = 1,
+    threads: int = 1,
+) -> InProcess:
+    """Classify `photos` in turn for `seconds`.
+
+    Args:
+        make: makes the classifier, once a process; must be picklable.
+        photos: files' bytes.
+        seconds: how long, after loading and a warm-up.
+        processes: how many work at once.
+        threads: in each process, sharing its classifier.
+    """
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(processes)
+    pipes, workers = [], []
+    for _ in range(processes):
+        receiver, sender = context.Pipe(duplex=False)
+        arguments = (sender, barrier, make, list(photos), seconds, threads)
+        worker = context.Process(target=_work, args=arguments)
+        worker.start()
+        sender.close()
+        pipes.append(receiver)
+        workers.append(worker)
+    try:
+        parts: list[Part] = [pipe.recv() for pipe in pipes]
+    finally:
+        for worker in workers:
+            worker.join()
+    return combine(parts)
+
+
+def combine(parts: Sequence[Part]) -> InProcess:
+    """Add up what several processes did at the same time."""
+    latencies = [value for part in parts for value in part.latencies_ms]
+    per_s = sum(len(part.latencies_ms) / part.seconds for part in parts)
+    cpu = sum(part.cpu_ms for part in parts) / len(latencies)
+    return InProcess(per_s, percentile(latencies, 0.5), cpu)
+
+
+def _work(
+    sender: Connection,
+    barrier: Barrier,
+    make: MakeClassifier,
+    photos: list[bytes],
+    seconds: float,
+    threads: int,
+) -> None:
+    classify = make()
+    for photo in photos[:_WARM_UP]:
+        classify(photo)
+    latencies: list[list[float]] = [[] for _ in range(threads)]
+    runners = [
+        threading.Thread(target=_repeat, args=(classify, photos, turn, seconds, latencies[turn]))
+        for turn in range(threads)
+    ]
+    barrier.wait(_START_WITHIN_S)
+    started, cpu = time.perf_counter(), time.process_time()
+    for runner in runners:
+        runner.start()
+    for runner in runners:
+        runner.join()
+    spent, used = time.perf_counter() - started, (time.process_time() - cpu) * 1e3
+    sender.send(Part([value for part in latencies for value in part], spent, used))
+
+
+def _repeat(
+    classify: Classifier, photos: list[bytes], turn: int, seconds: float, latencies: list[float]
+) -> None:
+    end = time.perf_counter() + seconds
+    while (started := time.perf_counter()) < end:
+        classify(photos[turn % len(photos)])
+        latencies.append((time.perf_counter() - started) * 1e3)
+        turn += 1

@@ -1,0 +1,91 @@
+"""Where the time of one request goes: by stage in process, and what HTTP and Python add.
+
+For each model: the median of each stage on one thread, in process; the CPU time of the bare work;
+the CPU time that the server spends on a request with one and with four clients. The difference
+is the overhead of HTTP, Python and the hop between threads.
+"""
+
+import statistics
+from functools import partial
+from pathlib import Path
+
+from benchmarks.closed_loop import closed_loop
+from benchmarks.engine import STAGES, Model, classifier, shipped_in
+from benchmarks.in_process import in_process
+from benchmarks.machine import describe_machine, headline
+from benchmarks.options import make_parser, names
+from benchmarks.photos import make_photos
+from benchmarks.results import print_table, save_rows, say
+from benchmarks.server import RunningServer, running_server
+from benchmarks.traffic import Traffic
+
+_CLIENTS = (1, 4)
+
+Row = dict[str, str | float]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--models", type=names, help="default: the shipped ones")
+    options = parser.parse_args()
+    models: list[str] = options.models or shipped_in(options.repository)
+    photos = make_photos()
+    machine = describe_machine()
+    say(headline(machine))
+    rows: list[Row] = []
+    with running_server(
+        options.repository, default_model=models[0], models=",".join(models)
+    ) as server:
+        for number in range(options.rounds):
+            for name in models:
+                row = measure(options.repository, name, server, photos, options.seconds)
+                rows.append({"model": name, "round": number, **row})
+    say("medians over the rounds, ms for one image")
+    print_table([median_row(name, rows) for name in models])
+    save_rows(rows, "micro", machine, options.save)
+
+
+def measure(
+    repository: Path, name: str, server: RunningServer, photos: list[bytes], seconds: float
+) -> dict[str, float]:
+    """Return one round of one model: stages, CPU time in process, CPU time in the server, ms."""
+    stages = stage_medians(Model(repository, name), photos)
+    bare = in_process(partial(classifier, repository, name), photos, seconds)
+    row = {**stages, "stages_sum": sum(stages.values()), "in_process_cpu": bare.cpu_ms}
+    for clients in _CLIENTS:
+        spent = server_cpu_ms(server, name, photos, clients, seconds)
+        row[f"server_cpu_{clients}"] = spent
+        row[f"overhead_cpu_{clients}"] = spent - bare.cpu_ms
+    return row
+
+
+def stage_medians(model: Model, photos: list[bytes]) -> dict[str, float]:
+    """Return the median of each stage over the photos, on this thread, ms."""
+    for photo in photos[:8]:
+        model.classify(photo)
+    times = [model.classify(photo).stages_ms for photo in photos]
+    return {stage: statistics.median(t[i] for t in times) for i, stage in enumerate(STAGES)}
+
+
+def server_cpu_ms(
+    server: RunningServer, name: str, photos: list[bytes], clients: int, seconds: float
+) -> float:
+    """Return the CPU time that the server spends on one request under a closed loop, ms."""
+    traffic = Traffic(tuple(photos), (f"/classify?model={name}",))
+    closed_loop(server.port, traffic, clients, 1.0)
+    before = server.cpu_ms()
+    result = closed_loop(server.port, traffic, clients, seconds).require_clean()
+    return (server.cpu_ms() - before) / result.answered
+
+
+def median_row(name: str, rows: list[Row]) -> Row:
+    """Return the medians of a model's rounds."""
+    own = [row for row in rows if row["model"] == name]
+    columns = [key for key in own[0] if key not in {"model", "round"}]
+    medians = {column: statistics.median(float(row[column]) for row in own) for column in columns}
+    return {"model": name, **medians}
+
+
+if __name__ == "__main__":
+    main()

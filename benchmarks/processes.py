@@ -1,0 +1,95 @@
+"""What a process and its children cost, from /proc, and how they are ended: by their own pids."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_TICK_MS = 1e3 / os.sysconf("SC_CLK_TCK")
+_STOP_WITHIN_S = 15.0
+
+
+def process_tree(pid: int) -> list[int]:
+    """Return `pid` and all its descendants that are alive."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    tree = [pid]
+    for parent in tree:  # grows while it is walked
+        tree.extend(children.get(parent, []))
+    return tree
+
+
+def cpu_ms(pid: int) -> float:
+    """Return user and system time that a process tree has used, ms (in steps of 10 ms)."""
+    ticks = 0
+    for member in process_tree(pid):
+        if fields := _stat(member):
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks * _TICK_MS
+
+
+def pss_bytes(pid: int) -> int:
+    """Return the proportional set size of a process tree: shared pages are split, bytes."""
+    total = 0
+    for member in process_tree(pid):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1024
+    return total
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that this one started: SIGTERM, time to finish, then SIGKILL to what stays."""
+    family = {pid: _started(pid) for pid in process_tree(process.pid)}
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_WITHIN_S)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        left = _still_alive(family)
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        _wait_until_gone(family)
+    process.wait()
+
+
+@contextlib.contextmanager
+def pinned(cpus: int | None) -> Iterator[None]:
+    """Let processes started inside the block use only the first `cpus` CPUs; None leaves all."""
+    allowed = os.sched_getaffinity(0)
+    if cpus is not None:
+        os.sched_setaffinity(0, sorted(allowed)[:cpus])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def _stat(pid: int) -> list[str]:
+    """Return /proc/PID/stat from the state on (proc(5), field 3), or nothing if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _started(pid: int) -> str:
+    """Return the start time, which tells a process from a later one with its pid."""
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] != "Z" else ""
+
+
+def _still_alive(family: dict[int, str]) -> list[int]:
+    return [pid for pid, started in family.items() if started and _started(pid) == started]
+
+
+def _wait_until_gone(family: dict[int, str]) -> None:
+    give_up = time.monotonic() + _STOP_WITHIN_S / 3
+    while _still_alive(family) and time.monotonic() < give_up:
+        time.sleep(0.02)

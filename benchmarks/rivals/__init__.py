@@ -1,0 +1,1 @@
+"""Other servers doing the same job, each in its own environment under build/rivals/."""
