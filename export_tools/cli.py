@@ -223,7 +223,10 @@ def _classifier(draft: Draft) -> Classifier:
 def _read_labels(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return imagenet_labels()
-    return tuple(_read_bytes(path).decode("utf-8").splitlines())
+    try:
+        return tuple(_read_bytes(path).decode("utf-8").splitlines())
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not UTF-8 text.") from None
 
 
 def _read_bytes(path: Path) -> bytes:

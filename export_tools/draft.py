@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from export_tools.errors import PublishError
 from export_tools.installed import installed_version
 from service.engine.artifact import load_artifact
 from service.engine.decode import DecodeLimits
@@ -18,12 +21,14 @@ from service.engine.manifest import (
     FileFacts,
     InputPolicy,
     Manifest,
+    ModelName,
     SelfTest,
 )
 from service.engine.pipeline import classify_image
 from service.engine.session import Session, SessionOptions
 from service.errors import GateFailed
 
+UNTRAINED = "never trained"  # how a manifest's weights_source says it
 _SURE = 0.5
 _EXPORT_TOOLS = ("torch", "onnx", "onnxscript")
 _QUANTIZE_TOOLS = ("onnxruntime", "scikit-image", "pillow", "numpy")
@@ -48,9 +53,29 @@ class Draft:
             SELFTEST_FILE: self.selftest,
         }
 
+    @property
+    def untrained(self) -> bool:
+        """Whether some of the weights were never trained, so that answers mean nothing."""
+        return UNTRAINED in self.manifest.provenance.weights_source
+
     def with_version(self, version: int) -> "Draft":
         """Return the same artifact under another version."""
         return replace(self, manifest=self.manifest.model_copy(update={"version": version}))
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a model cannot have; a wrong one would be told only after the build.
+
+    Raises:
+        PublishError: says what a name may be.
+    """
+    try:
+        TypeAdapter(ModelName).validate_python(name)
+    except ValidationError:
+        raise PublishError(
+            f"{name!r} cannot name a model: lower-case letters, digits, '_', '-' and '.', "
+            "64 at most, beginning with a letter or a digit."
+        ) from None
 
 
 def read_draft(version_folder: Path) -> Draft:

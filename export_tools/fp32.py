@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from export_tools.draft import Draft, expect_selftest, file_facts_of, labels_bytes, tool_versions
+from export_tools.draft import (
+    Draft,
+    check_name,
+    expect_selftest,
+    file_facts_of,
+    labels_bytes,
+    tool_versions,
+)
 from export_tools.evaluate import accuracy, run_all
 from export_tools.measure import measured_facts, time_side_by_side
 from export_tools.onnx_export import export_onnx
@@ -60,8 +67,9 @@ def build_fp32(request: Fp32Request, say: Say) -> Fp32Result:
         say: told what is done next, for people who wait.
 
     Raises:
-        ArtifactError: the weights, the graph or a gate; its text says which.
+        ArtifactError: the name, the weights, the graph or a gate; its text says which.
     """
+    check_name(request.name)
     say("reading the weights")
     loaded = load_net(
         request.architecture, request.source, request.weights, classes=len(request.labels)

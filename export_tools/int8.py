@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from export_tools.correct_bias import correct_biases
-from export_tools.draft import Draft, expect_selftest, file_facts_of, tool_versions
+from export_tools.draft import Draft, check_name, expect_selftest, file_facts_of, tool_versions
 from export_tools.errors import ExportError
 from export_tools.evaluate import Agreement, accuracy, agreement, run_all
 from export_tools.fold_input import absorb_scale, feed_image
@@ -53,9 +53,11 @@ def build_int8(parent: Draft, name: str, say: Say, gates: Int8Gates | None = Non
         gates: what must hold; None takes the defaults.
 
     Raises:
+        PublishError: a model cannot have that name.
         ExportError: the parent is not fp32, or the graph breaks the contract.
         GateFailed: the int8 model is not good or small enough.
     """
+    check_name(name)
     if parent.manifest.precision != "fp32":
         raise ExportError(f"{parent.manifest.name} is {parent.manifest.precision}, not fp32.")
     policy = parent.manifest.input

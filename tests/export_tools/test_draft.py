@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from export_tools.draft import Draft, expect_selftest, labels_bytes, read_draft, tool_versions
+from export_tools.draft import (
+    Draft,
+    check_name,
+    expect_selftest,
+    labels_bytes,
+    read_draft,
+    tool_versions,
+)
+from export_tools.errors import PublishError
 from export_tools.photos import selftest_photo
 from export_tools.publish import publish
 from service.engine.session import OrtSession, SessionOptions
@@ -25,6 +33,17 @@ def test_the_manifest_holds_the_hashes_of_the_files(make_draft: Callable[[str], 
         facts = draft.manifest.files[name]
         assert facts.bytes == len(data)
         assert facts.sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["tiny", "a.b-c_1", "0", "x" * 64])
+def test_names_that_a_model_can_have(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "Upper", "x" * 65, "a b", "a\n"])
+def test_names_that_it_cannot_have(name: str) -> None:
+    with pytest.raises(PublishError, match="cannot name a model"):
+        check_name(name)
 
 
 def test_labels_are_a_line_each() -> None:

@@ -134,6 +134,14 @@ def test_a_repository_that_cannot_be_written_is_named(
         publish(make_draft("tiny"), tmp_path / "file")
 
 
+def test_a_name_cannot_lead_out_of_the_repository(tmp_path: Path, make_draft: MakeDraft) -> None:
+    draft = make_draft("tiny")
+    outside = replace(draft, manifest=draft.manifest.model_copy(update={"name": "../tiny"}))
+    with pytest.raises(PublishError, match="cannot name a model"):
+        publish(outside, tmp_path / "models")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_versions_are_plain_integers(tmp_path: Path) -> None:
     for name in ("1", "12", "02", "x", ".3", "²"):
         (tmp_path / "tiny" / name).mkdir(parents=True)
