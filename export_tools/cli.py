@@ -15,19 +15,19 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from export_tools import cli_options as options
 from export_tools.artifacts import SHIPPED, Built, build_shipped, publish_all
 from export_tools.datasets import find_items
 from export_tools.draft import Draft, read_draft
 from export_tools.errors import DataError, PublishError
 from export_tools.evaluate import Classifier, evaluate_items
-from export_tools.fp32 import Fp32Request, build_fp32
+from export_tools.fp32 import build_fp32
 from export_tools.int8 import build_int8
-from export_tools.labels import imagenet_labels
-from export_tools.photos import selftest_photo
 from export_tools.publish import publish as publish_draft
 from export_tools.publish import published_versions
+from export_tools.request import Typed, resolve
 from export_tools.tables import print_builds, print_evaluation, print_wide
-from export_tools.weights import get_source, sources_of
+from export_tools.weights import sources_of
 from models import ModelError, get_spec, list_models
 from service.engine.session import OrtSession, SessionOptions
 from service.errors import FeatherboxError
@@ -69,35 +69,42 @@ def list_() -> None:
 
 
 @app.command()
-def export(
+def export(  # noqa: PLR0913, PLR0917  (one argument for each option of the command)
     net: Annotated[str, typer.Argument(help="A net of `list`.")],
-    source: Annotated[str, typer.Option("--source", help="Where the weights come from.")],
-    weights: Annotated[
-        Path | None, typer.Option("--weights", help="A file of the source's layout.")
-    ] = None,
+    source: options.Source = None,
+    weights: options.Weights = None,
+    random_weights: options.RandomWeights = False,
+    seed: options.Seed = 0,
+    variant: options.Variant = None,
+    input_size: options.InputSize = None,
+    classes: options.Classes = None,
     name: Name = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", help="A label a line. Default: ImageNet-1k.")
-    ] = None,
-    selftest: Annotated[
-        Path | None, typer.Option("--selftest", help="A JPEG on which the net is sure.")
-    ] = None,
+    labels: options.Labels = None,
+    selftest: options.Selftest = None,
     to: To = WORK,
     replace: Replace = False,
 ) -> None:
     """Export a net with its weights to an fp32 model."""
+    typed = Typed(
+        net=net,
+        source=source,
+        weights=weights,
+        random_weights=random_weights,
+        seed=seed,
+        variant=variant or (),
+        input_size=input_size,
+        classes=classes,
+        labels=labels,
+        name=name,
+        selftest=selftest,
+    )
     with _errors_told():
-        request = Fp32Request(
-            name=name or net,
-            architecture=net,
-            source=get_source(source),
-            labels=_read_labels(labels),
-            selftest=_read_bytes(selftest) if selftest else selftest_photo(),
-            weights=weights,
-        )
+        request = resolve(typed)
         with _progress() as say:
             result = build_fp32(request, lambda step: say(request.name, step))
         print_builds(console, [Built(result.draft, parity=result.parity)])
+        if result.untrained:
+            console.print(f"not trained: {result.untrained}", markup=False)
         _publish(result.draft, to, None, replace)
 
 
@@ -218,22 +225,6 @@ def _read_model(repository: Path, reference: str) -> Draft:
 
 def _classifier(draft: Draft) -> Classifier:
     return Classifier(OrtSession(draft.graph, SessionOptions()), draft.manifest.input)
-
-
-def _read_labels(path: Path | None) -> tuple[str, ...]:
-    if path is None:
-        return imagenet_labels()
-    try:
-        return tuple(_read_bytes(path).decode("utf-8").splitlines())
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not UTF-8 text.") from None
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 if __name__ == "__main__":

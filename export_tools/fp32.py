@@ -1,12 +1,14 @@
 """The fp32 draft of an artifact: weights, export, parity, quality, timings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from export_tools.draft import (
+    UNTRAINED,
     Draft,
     check_name,
     expect_selftest,
@@ -21,7 +23,16 @@ from export_tools.parity import BATCHES, Parity, check_parity
 from export_tools.photos import calibration_photos, gate_data_name, gate_photos
 from export_tools.serving_net import ServingNet
 from export_tools.views import ViewPolicy, draw_views, photos_to_planes, views_to_planes
-from export_tools.weights import LoadedNet, WeightSource, load_net
+from export_tools.weights import (
+    RANDOM,
+    LoadedNet,
+    WeightSource,
+    load_net,
+    random_crop,
+    random_net,
+)
+from export_tools.weights.choose import NO_OPTIONS, Options
+from export_tools.weights.source import Checkpoint
 from service.engine.manifest import (
     LABELS_FILE,
     MODEL_FILE,
@@ -35,13 +46,18 @@ from service.engine.session import OrtSession, Session, SessionOptions
 SELFTEST_TOLERANCE = 0.02  # decoders and CPUs differ in the last bits
 IMAGENET_CLASSES = 1000
 _PARITY_VIEWS = ViewPolicy(per_photo=2, seed=3)
+_STATISTICS_VIEWS = ViewPolicy(per_photo=2, seed=5)
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Fp32Request:
-    """What to export; `weights` None takes the file that the source packages."""
+    """What to export; `weights` None takes the file that the source packages.
+
+    `options` are of the variant, beside those that the weights fix; `input_size` None is that of
+    the weights' maker, in pixels; `seed` is that of random weights (the source `RANDOM`).
+    """
 
     name: str
     architecture: str
@@ -49,14 +65,19 @@ class Fp32Request:
     labels: tuple[str, ...]
     selftest: bytes
     weights: Path | None = None
+    checkpoint: Checkpoint | None = None
+    options: Options = field(default_factory=lambda: NO_OPTIONS)
+    input_size: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Fp32Result:
-    """A draft and how close its graph is to PyTorch."""
+    """A draft and how close its graph is to PyTorch; `untrained` says what was never trained."""
 
     draft: Draft
     parity: Parity
+    untrained: str = ""
 
 
 def build_fp32(request: Fp32Request, say: Say) -> Fp32Result:
@@ -71,9 +92,7 @@ def build_fp32(request: Fp32Request, say: Say) -> Fp32Result:
     """
     check_name(request.name)
     say("reading the weights")
-    loaded = load_net(
-        request.architecture, request.source, request.weights, classes=len(request.labels)
-    )
+    loaded = _load(request)
     net = ServingNet(loaded.net, loaded.normalisation).eval()
     say("exporting to ONNX")
     graph = export_onnx(net, loaded.input, loaded.classes)
@@ -93,7 +112,30 @@ def build_fp32(request: Fp32Request, say: Say) -> Fp32Result:
         selftest=request.selftest,
         measured=measured_facts(timings, request.name, None),
     )
-    return Fp32Result(draft, parity)
+    return Fp32Result(draft, parity, loaded.untrained)
+
+
+def _load(request: Fp32Request) -> LoadedNet:
+    if request.source is not RANDOM:
+        return load_net(
+            request.architecture,
+            request.source,
+            request.weights,
+            classes=len(request.labels),
+            options=request.options,
+            checkpoint=request.checkpoint,
+            input_size=request.input_size,
+            new_head=True,
+        )
+    policy = random_crop(request.architecture, request.input_size).policy()
+    views = draw_views(calibration_photos(), _STATISTICS_VIEWS)
+    return random_net(
+        request.architecture,
+        torch.from_numpy(np.stack(list(views_to_planes(views, policy)))),
+        seed=request.seed,
+        classes=len(request.labels),
+        options=request.options,
+    )
 
 
 def _manifest(request: Fp32Request, loaded: LoadedNet, graph: bytes, session: Session) -> Manifest:
@@ -108,7 +150,7 @@ def _manifest(request: Fp32Request, loaded: LoadedNet, graph: bytes, session: Se
         request.labels,
         request.selftest,
         tolerance=SELFTEST_TOLERANCE,
-        must_be_sure=True,
+        must_be_sure=not loaded.untrained,
     )
     return Manifest(
         name=request.name,
@@ -122,16 +164,15 @@ def _manifest(request: Fp32Request, loaded: LoadedNet, graph: bytes, session: Se
         file_bytes=len(graph),
         files=file_facts_of(files),
         input=loaded.input,
-        quality=_quality(request, loaded, session),
+        quality=_quality(loaded, session),
         provenance=_provenance(request, loaded),
         selftest=selftest,
     )
 
 
-def _quality(request: Fp32Request, loaded: LoadedNet, session: Session) -> Quality:
-    published = request.source.published.get(request.architecture)
-    if loaded.classes != IMAGENET_CLASSES:
-        return Quality()
+def _quality(loaded: LoadedNet, session: Session) -> Quality:
+    if loaded.untrained or loaded.classes != IMAGENET_CLASSES:
+        return Quality(published=loaded.published)
     photos = gate_photos()
     probabilities = run_all(session, photos_to_planes([p.path for p in photos], loaded.input))
     found = accuracy(probabilities, [photo.index for photo in photos])
@@ -140,21 +181,34 @@ def _quality(request: Fp32Request, loaded: LoadedNet, session: Session) -> Quali
         images=found.images,
         top1=round(found.top1 / found.images, 4),
         top5=round(found.top5 / found.images, 4),
-        published=published,
+        published=loaded.published,
     )
 
 
 def _provenance(request: Fp32Request, loaded: LoadedNet) -> Provenance:
     source = request.source
-    command = f"featherbox-export export {request.architecture} --source {source.name}"
-    if request.weights is not None:
-        command += f" --weights {loaded.file_name}"
-    if request.name != request.architecture:
-        command += f" --name {request.name}"
+    note = f" ({loaded.untrained}, {UNTRAINED})" if loaded.untrained else ""
     return Provenance(
-        weights_source=f"{source.origin}: {loaded.file_name}",
+        weights_source=f"{source.origin}: {loaded.file_name}{note}",
         weights_sha256=loaded.sha256,
         licence=source.licence,
         tools=tool_versions(quantized=False),
-        command=command,
+        command=_command(request, loaded),
     )
+
+
+def _command(request: Fp32Request, loaded: LoadedNet) -> str:
+    parts = [f"featherbox-export export {request.architecture}"]
+    if request.source is RANDOM:
+        parts.append(f"--random-weights --seed {request.seed}")
+    else:
+        parts.append(f"--source {request.source.name}")
+    if request.weights is not None:
+        parts.append(f"--weights {loaded.file_name}")
+    chosen = {**(request.checkpoint.variant if request.checkpoint else {}), **request.options}
+    parts += [f"--variant {name}={value}" for name, value in chosen.items()]
+    if request.input_size is not None:
+        parts.append(f"--input-size {request.input_size}")
+    if request.name != request.architecture:
+        parts.append(f"--name {request.name}")
+    return " ".join(parts)

@@ -13,8 +13,8 @@ from export_tools.draft import Draft, check_name, expect_selftest, file_facts_of
 from export_tools.errors import ExportError
 from export_tools.evaluate import Agreement, accuracy, agreement, run_all
 from export_tools.fold_input import absorb_scale, feed_image
-from export_tools.fp32 import IMAGENET_CLASSES, Say
-from export_tools.gates import Int8Gates, check_int8
+from export_tools.fp32 import Say
+from export_tools.gates import UNTRAINED_GATES, Int8Gates, check_int8
 from export_tools.graph_checks import check_contract
 from export_tools.graph_clean import clean_graph
 from export_tools.measure import measured_facts, time_side_by_side
@@ -50,7 +50,7 @@ def build_int8(parent: Draft, name: str, say: Say, gates: Int8Gates | None = Non
         parent: the fp32 draft.
         name: of the new model.
         say: told what is done next, for people who wait.
-        gates: what must hold; None takes the defaults.
+        gates: what must hold; None takes the defaults, which ask less of untrained weights.
 
     Raises:
         PublishError: a model cannot have that name.
@@ -68,7 +68,8 @@ def build_int8(parent: Draft, name: str, say: Say, gates: Int8Gates | None = Non
     fp32 = OrtSession(parent.graph, SessionOptions())
     int8 = OrtSession(graph, SessionOptions())
     found = compare_on_gate_views(fp32, int8, policy)
-    check_int8(gates or Int8Gates(), found, len(parent.graph), len(graph))
+    gates = gates or (UNTRAINED_GATES if parent.untrained else Int8Gates())
+    check_int8(gates, found, len(parent.graph), len(graph))
     say("timing")
     timings = time_side_by_side(
         {parent.manifest.name: parent.graph, name: graph}, _timing_image(policy)
@@ -130,7 +131,7 @@ def _quality(parent: Draft, session: Session, found: Agreement) -> Quality:
             "agreement_sure_images": found.sure_images,
         }
     )
-    if parent.manifest.classes != IMAGENET_CLASSES:
+    if parent.manifest.quality.dataset is None:
         return facts
     photos = gate_photos()
     planes: Iterable[NDArray[np.uint8]] = photos_to_planes(

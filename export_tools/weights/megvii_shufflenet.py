@@ -1,20 +1,14 @@
 """ShuffleNet v1 in the layout of Megvii's repository ShuffleNet-Series; brought by the user.
 
 It shuffles after the depthwise convolution by the inverse permutation and concatenates the
-shortcut first (`shuffle_order="megvii"`); its classifier has no bias. Files are those of the
-repository's README; a training checkpoint around the weights is taken as well.
+shortcut first (`shuffle_order="megvii"`); its classifier has no bias. Its train.py feeds BGR grey
+levels as they are, 0 to 255, with no mean and no deviation. Files are those of the repository's
+README; a training checkpoint around the weights is taken as well.
 """
 
 from collections.abc import Sequence
 
-from export_tools.weights.source import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Checkpoint,
-    FileTensor,
-    Normalisation,
-    WeightSource,
-)
+from export_tools.weights.source import Checkpoint, FileTensor, Normalisation, WeightSource
 from export_tools.weights.state_dict import read_state_dict
 from models import OptionValue
 from service.engine.manifest import PublishedAccuracy
@@ -78,7 +72,7 @@ MEGVII_SHUFFLENET = WeightSource(
     architectures=("shufflenet_v1",),
     origin="a state dict in the layout of Megvii's ShuffleNet-Series",
     licence=None,  # the repository states none for its weights
-    normalisation=Normalisation(IMAGENET_MEAN, IMAGENET_STD),
+    normalisation=Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), order="bgr"),
     resize_shorter=256,
     interpolation="bilinear",
     read=read_state_dict,

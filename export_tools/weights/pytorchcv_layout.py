@@ -3,7 +3,7 @@
 Its files are assets of the releases of osmr/imgclsmob, zipped: NAME-ERR5-SHA8.pth.zip.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from export_tools.weights.source import IMAGENET_MEAN, IMAGENET_STD, Checkpoint, Normalisation
 from models import OptionValue
@@ -22,11 +22,11 @@ def checkpoint(
     architecture: str,
     name: str,
     file: str,
-    errors: Sequence[float],
+    errors: tuple[float | None, float],
     variant: Mapping[str, OptionValue] | None = None,
 ) -> Checkpoint:
-    """Describe a published file; `errors` are top-1 and top-5 in percent."""
-    top1, top5 = (round(1 - error / 100, 4) for error in errors)
+    """Describe a published file; `errors` are top-1 and top-5 in percent, if they are known."""
+    top1, top5 = (None if error is None else round(1 - error / 100, 4) for error in errors)
     return Checkpoint(
         name=name,
         architecture=architecture,

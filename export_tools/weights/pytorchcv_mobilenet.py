@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from export_tools.weights.pytorchcv_layout import LICENCE, NORMALISATION, checkpoint, unit
-from export_tools.weights.source import FileTensor, WeightSource
+from export_tools.weights.source import Checkpoint, FileTensor, WeightSource
 from export_tools.weights.state_dict import read_state_dict
 
 _TOP = {"conv_stem": "features.init_block.conv", "bn1": "features.init_block.bn"}
@@ -13,6 +13,14 @@ _BLOCK = {
     "conv_pw": "pw_conv.conv",
     "bn2": "pw_conv.bn",
 }
+
+# width, end of the name, top-5 error and hash in the file's name, errors in percent
+_FILES = (
+    (1.0, "w1", "0895-7e1d739f", (26.61, 8.95)),
+    (0.75, "w3d4", "1076-d801bcae", (30.14, 10.76)),
+    (0.5, "wd2", "1355-41a21242", (34.15, 13.55)),
+    (0.25, "wd4", "2249-1ad5e8fe", (46.26, 22.49)),
+)
 
 
 def _layout(keys: Sequence[str]) -> dict[str, FileTensor]:
@@ -27,6 +35,11 @@ def _layout(keys: Sequence[str]) -> dict[str, FileTensor]:
     return layout
 
 
+def _checkpoint(width: float, size: str, tail: str, errors: tuple[float, float]) -> Checkpoint:
+    name = f"mobilenet_{size}"
+    return checkpoint("mobilenet_v1", name, f"{name}-{tail}", errors, {"width": width})
+
+
 PYTORCHCV_MOBILENET = WeightSource(
     name="pytorchcv-mobilenet",
     library="pytorchcv",
@@ -39,10 +52,5 @@ PYTORCHCV_MOBILENET = WeightSource(
     read=read_state_dict,
     layout=_layout,
     variant={"activation": "relu", "padding": "symmetric", "bn_eps": 1e-5},
-    checkpoints=(
-        checkpoint("mobilenet_v1", "mobilenet_w1", "mobilenet_w1-0895-7e1d739f", (26.61, 8.95)),
-        checkpoint("mobilenet_v1", "mobilenet_w3d4", "mobilenet_w3d4", (30.14, 10.76), {"width": 0.75}),
-        checkpoint("mobilenet_v1", "mobilenet_wd2", "mobilenet_wd2", (34.15, 13.55), {"width": 0.5}),
-        checkpoint("mobilenet_v1", "mobilenet_wd4", "mobilenet_wd4-2249-1ad5e8fe", (46.26, 22.49), {"width": 0.25}),
-    ),
+    checkpoints=tuple(_checkpoint(*row) for row in _FILES),
 )

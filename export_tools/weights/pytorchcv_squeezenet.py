@@ -7,7 +7,6 @@ from export_tools.weights.source import FileTensor, WeightSource
 from export_tools.weights.state_dict import read_state_dict
 
 
-
 def _layout(keys: Sequence[str]) -> dict[str, FileTensor]:
     """Number the fire modules by stage: a gap in our numbering is a pool."""
     fires = list(dict.fromkeys(int(k.split(".")[1]) for k in keys if ".squeeze." in k))

@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor
 
 from models import OptionValue
-from service.engine.manifest import PublishedAccuracy
+from service.engine.manifest import InputPolicy, PublishedAccuracy
 
 Triple = tuple[float, float, float]
 IMAGENET_MEAN: Triple = (123.675, 116.28, 103.53)  # 0.485, 0.456, 0.406 of 255
@@ -79,6 +79,15 @@ class Crop:
         """Return the crop of the same share of the photo at another input size."""
         resize = max(size, round(self.resize_shorter * size / self.size))
         return Crop(size, resize, self.interpolation)
+
+    def policy(self) -> InputPolicy:
+        """Return it as manifests have it."""
+        return InputPolicy(
+            height=self.size,
+            width=self.size,
+            resize_shorter=self.resize_shorter,
+            interpolation=self.interpolation,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

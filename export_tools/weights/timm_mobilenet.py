@@ -36,7 +36,7 @@ TIMM_MOBILENET = WeightSource(
             architecture="mobilenet_v1",
             file=f"model.safetensors of huggingface.co/timm/mobilenetv1_125.{_RECIPE}",
             variant={"width": 1.25},
-            crop=Crop(224, 249),  # crop_pct 0.9
+            crop=Crop(224, 248),  # crop_pct 0.9
             published=PublishedAccuracy(
                 top1=0.7692, source=f"timm mobilenetv1_125.{_RECIPE}, fp32, 224 px"
             ),

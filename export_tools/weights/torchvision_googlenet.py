@@ -10,9 +10,7 @@ from export_tools.weights.source import HALF, Checkpoint, Normalisation, WeightS
 from export_tools.weights.state_dict import read_state_dict
 from service.engine.manifest import PublishedAccuracy
 
-_PUBLISHED = PublishedAccuracy(
-    top1=0.69778, top5=0.89530, source="torchvision IMAGENET1K_V1, fp32"
-)
+_PUBLISHED = PublishedAccuracy(top1=0.69778, top5=0.89530, source="torchvision IMAGENET1K_V1, fp32")
 
 TORCHVISION_GOOGLENET = WeightSource(
     name="torchvision-googlenet",
