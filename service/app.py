@@ -8,9 +8,12 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from service.api import classify, health, models, problems
 from service.api.context import Context
+from service.api.direct import DirectRoutes
+from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import only_problem_type
@@ -25,7 +28,18 @@ logger = logging.getLogger("featherbox")
 
 
 class _App(FastAPI):
-    """FastAPI with an OpenAPI document that says of errors what is true."""
+    """FastAPI behind our own outermost layers, with an OpenAPI document true to its errors."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the app with request ids, logs and counts outermost, then the direct routes."""
+        context: Context = self.state.context
+        endpoints = {
+            "/classify": classify.classify,
+            "/classify/batch": classify.classify_batch,
+        }
+        return RequestMiddleware(
+            DirectRoutes(super().build_middleware_stack(), endpoints), context.ledger
+        )
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""
@@ -52,7 +66,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.context = context
     problems.install(app)
-    app.add_middleware(RequestMiddleware, metrics=context.metrics)
     for module in (classify, models, health):
         app.include_router(module.router)
     return app
@@ -73,13 +86,15 @@ def _build_context(settings: Settings) -> Context:
         wanted=settings.models or None,
         window_seconds=settings.latency_window_s,
     )
+    metrics = Metrics()
     threads = settings.worker_threads or worker_threads(host.cpus)
     context = Context(
         settings=settings,
         host=host,
         repository=repository,
         pool=WorkerPool(threads, settings.queue_per_thread),
-        metrics=Metrics(),
+        metrics=metrics,
+        ledger=Ledger(metrics),
         limits=DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels),
     )
     for name in (settings.default_model, *settings.required_models):
@@ -107,4 +122,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     loader.start()
     yield
     pool.close()
+    context.ledger.settle()
     logger.info("stopped")

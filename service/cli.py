@@ -96,6 +96,7 @@ def serve(**flags: object) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
     with suppress(KeyboardInterrupt):  # uvicorn raises Ctrl-C again once it has stopped

@@ -113,10 +113,14 @@ class UnsupportedMedia(RequestError):
 
 
 class InvalidParameter(RequestError):
-    """A parameter is out of its range."""
+    """A parameter is out of its range; `errors` has what is wrong by the parameter's name."""
 
     code = "invalid_parameter"
     status = 422
+
+    def __init__(self, **errors: str) -> None:
+        super().__init__("; ".join(f"{name}: {detail}" for name, detail in errors.items()))
+        self.errors = errors
 
 
 class ServiceError(FeatherboxError):

@@ -13,6 +13,8 @@ _QUIETER = {
     "PIL": logging.CRITICAL,
     "python_multipart": logging.CRITICAL,
 }
+# ASCII only: what a client sent must not steer the terminal that shows the log.
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 
@@ -30,7 +32,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
-        return json.dumps(document, ensure_ascii=True, separators=(",", ":"))
+        return _encode(document)
 
 
 class TextFormatter(logging.Formatter):

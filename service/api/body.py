@@ -3,7 +3,8 @@
 import asyncio
 import time
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Receive
 
 from service.api.record import record_of
 from service.errors import (
@@ -28,35 +29,39 @@ async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
         BodyTooLarge, BodyTooSlow, EmptyBody: it is.
         MalformedRequest: the client went away before its end.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"identity", ""}:
+    record = record_of(request.scope)
+    encoding = record.headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in {b"identity", b""}:
         raise UnsupportedMedia("Encoded bodies are not accepted: send it without Content-Encoding.")
-    announced = request.headers.get("content-length", "")
+    announced = record.headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise _too_large(limit)
     started = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
-            body = await _collect(request, limit)
+            body = await _collect(request.receive, limit)
     except TimeoutError:
         raise BodyTooSlow(f"The body did not arrive within {timeout_s:g} s.") from None
-    except ClientDisconnect:
-        raise MalformedRequest("The body is shorter than announced.") from None
-    record_of(request.scope).receive_ms = round((time.perf_counter() - started) * 1e3, 2)
+    record.receive_ms = round((time.perf_counter() - started) * 1e3, 2)
     if not body:
         raise EmptyBody("The body is empty: send the bytes of a photo.")
     return body
 
 
-async def _collect(request: Request, limit: int) -> bytes:
+async def _collect(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
     received = 0
-    async for chunk in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedRequest("The body is shorter than announced.")
+        chunk: bytes = message.get("body", b"")
         received += len(chunk)
         if received > limit:
             raise _too_large(limit)
         chunks.append(chunk)
-    return b"".join(chunks)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

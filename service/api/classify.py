@@ -8,17 +8,17 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
 from service.api.body import read_body
-from service.api.context import Context, ContextDep
-from service.api.openapi import BATCH_BODY, SINGLE_BODY, problems
-from service.api.record import record_of
+from service.api.context import Context, context_of
+from service.api.openapi import SEVERAL_IMAGES, SINGLE_IMAGE, problems
+from service.api.parameters import ClassifyParameters, read_parameters
+from service.api.record import RequestRecord, record_of
 from service.api.schemas import BatchBody, ClassifyBody
 from service.api.uploads import Upload, several_images, single_image
 from service.engine.artifact import LoadedModel
@@ -32,48 +32,27 @@ _DEFAULT_TOP_K = 5
 
 router = APIRouter(tags=["classify"])
 
-ModelQuery = Annotated[
-    str | None,
-    Query(max_length=128, description="`name` or `name:version`; default from the settings"),
-]
-TopKQuery = Annotated[
-    int | None,
-    Query(ge=1, description="how many labels, up to the number of classes; 5, or all if fewer"),
-]
-TimeoutHeader = Annotated[
-    int | None,
-    Header(
-        alias="X-Request-Timeout-Ms",
-        ge=1,
-        description="answer within this time or not at all; capped by the service's own limit",
-    ),
-]
-
 
 @router.post(
     "/classify",
     response_model=ClassifyBody,
     responses=problems(400, 404, 408, 413, 415, 422, 503, 504),
-    openapi_extra=SINGLE_BODY,
+    openapi_extra=SINGLE_IMAGE,
     summary="Classify one image",
 )
-async def classify(
-    request: Request,
-    context: ContextDep,
-    model: ModelQuery = None,
-    top_k: TopKQuery = None,
-    timeout_ms: TimeoutHeader = None,
-) -> Response:
+async def classify(request: Request) -> Response:
     """Classify the image in the body: a multipart field `image`, or the raw bytes."""
     record = record_of(request.scope)
+    context = context_of(request)
     settings = context.settings
-    served, loaded, count = _model_for(context, model, top_k)
+    asked = read_parameters(request.scope)
+    served, loaded, count = _model_for(context, asked)
     record.model = served.name
-    deadline = _deadline(context, timeout_ms)
+    deadline = _deadline(context, asked.timeout_ms)
     context.pool.check_room()
     body = await read_body(request, settings.max_body_bytes, settings.body_timeout_s)
     received = time.perf_counter()
-    content_type = request.headers.get("content-type", "")
+    content_type = record.headers.get(b"content-type", b"").decode("latin-1")
 
     def work(queued_ms: float) -> Classification:
         started = time.perf_counter()
@@ -85,8 +64,7 @@ async def classify(
         return result
 
     result = await _in_time(context.pool.submit(work, deadline), deadline)
-    record.times = result.times
-    _count(context, served, result, received)
+    _finish(record, served, result, received)
     return _json(
         {
             "model": served.name,
@@ -102,26 +80,22 @@ async def classify(
     response_model=BatchBody,
     response_model_exclude_none=True,
     responses=problems(400, 404, 408, 413, 415, 422, 503, 504),
-    openapi_extra=BATCH_BODY,
+    openapi_extra=SEVERAL_IMAGES,
     summary="Classify several images",
 )
-async def classify_batch(
-    request: Request,
-    context: ContextDep,
-    model: ModelQuery = None,
-    top_k: TopKQuery = None,
-    timeout_ms: TimeoutHeader = None,
-) -> Response:
+async def classify_batch(request: Request) -> Response:
     """Classify each `image` field of a form; a bad image carries its own error."""
     record = record_of(request.scope)
+    context = context_of(request)
     settings = context.settings
-    served, loaded, count = _model_for(context, model, top_k)
+    asked = read_parameters(request.scope)
+    served, loaded, count = _model_for(context, asked)
     record.model = served.name
-    deadline = _deadline(context, timeout_ms)
+    deadline = _deadline(context, asked.timeout_ms)
     context.pool.check_room()
     body = await read_body(request, settings.max_batch_bytes, settings.body_timeout_s)
     received = time.perf_counter()
-    content_type = request.headers.get("content-type", "")
+    content_type = record.headers.get(b"content-type", b"").decode("latin-1")
 
     def unpack(_queued_ms: float) -> list[Upload]:
         most, most_bytes = settings.max_batch_images, settings.max_body_bytes
@@ -139,7 +113,7 @@ async def classify_batch(
     record.images = len(uploads)
     futures = context.pool.submit_all([work_on(upload) for upload in uploads], deadline)
     results = [
-        {"filename": upload.filename, **await _outcome(context, served, future, deadline, received)}
+        {"filename": upload.filename, **await _outcome(record, served, future, deadline, received)}
         for upload, future in zip(uploads, futures, strict=True)
     ]
     return _json(
@@ -152,18 +126,18 @@ async def classify_batch(
     )
 
 
-def _model_for(
-    context: Context, reference: str | None, top_k: int | None
-) -> tuple[ServedModel, LoadedModel, int]:
+def _model_for(context: Context, asked: ClassifyParameters) -> tuple[ServedModel, LoadedModel, int]:
     """Return the model that was asked for and how many labels to answer."""
-    served = context.repository.find(reference or context.settings.default_model)
+    served = context.repository.find(asked.model or context.settings.default_model)
     loaded = served.require()
     classes = loaded.manifest.classes
-    if top_k is None:
+    if asked.top_k is None:
         return served, loaded, min(_DEFAULT_TOP_K, classes)
-    if top_k > classes:
-        raise InvalidParameter(f"top_k: the model has {classes} classes.")
-    return served, loaded, top_k
+    if asked.top_k > classes:
+        raise InvalidParameter(
+            top_k=f"must be at most {classes}, the number of the model's classes"
+        )
+    return served, loaded, asked.top_k
 
 
 def _deadline(context: Context, timeout_ms: int | None) -> float:
@@ -173,16 +147,31 @@ def _deadline(context: Context, timeout_ms: int | None) -> float:
 
 
 async def _in_time(future: "Future[T]", deadline: float) -> T:
-    """Wait for a job; a job that is still waiting at the deadline is dropped."""
+    """Wait for a job; a job that is still waiting at the deadline is dropped.
+
+    The same as `asyncio.wait_for(asyncio.wrap_future(future), ...)` at a fraction of its cost.
+    """
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    timer = loop.call_later(deadline - time.monotonic(), wake)
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(wake))
     try:
-        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-            return await asyncio.wrap_future(future)
-    except TimeoutError:
-        raise DeadlineExceeded("The request's time ran out before there was an answer.") from None
+        await woken
+        if future.done():
+            return future.result()
+        raise DeadlineExceeded("The request's time ran out before there was an answer.")
+    finally:
+        timer.cancel()
+        future.cancel()
 
 
 async def _outcome(
-    context: Context,
+    record: RequestRecord,
     served: ServedModel,
     future: "Future[Classification]",
     deadline: float,
@@ -193,14 +182,15 @@ async def _outcome(
         result = await _in_time(future, deadline)
     except FeatherboxError as error:
         return {"error": {"code": error.code, "detail": error.detail}}
-    _count(context, served, result, received)
+    _finish(record, served, result, received)
     return _answer(result)
 
 
-def _count(context: Context, served: ServedModel, result: Classification, received: float) -> None:
+def _finish(
+    record: RequestRecord, served: ServedModel, result: Classification, received: float
+) -> None:
     result.times.total = (time.perf_counter() - received) * 1e3
-    served.window.add(result.times)
-    context.metrics.observe_stages(served.name, result.times)
+    record.classified.append((served, result.times))
 
 
 def _answer(result: Classification) -> dict[str, object]:
@@ -209,7 +199,7 @@ def _answer(result: Classification) -> dict[str, object]:
             {"label": p.label, "index": p.index, "probability": round(p.probability, 6)}
             for p in result.predictions
         ],
-        "timings_ms": {stage: round(value, 3) for stage, value in asdict(result.times).items()},
+        "timings_ms": result.times.rounded(),
     }
 
 

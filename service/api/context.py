@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.engine.decode import DecodeLimits
 from service.engine.host import Host
@@ -22,12 +23,14 @@ class Context:
     repository: ModelRepository
     pool: WorkerPool
     metrics: Metrics
+    ledger: Ledger
     limits: DecodeLimits
 
 
-def _context_of(request: Request) -> Context:
+def context_of(request: Request) -> Context:
+    """Return the context of the app that serves a request."""
     context: Context = request.app.state.context
     return context
 
 
-ContextDep = Annotated[Context, Depends(_context_of)]
+ContextDep = Annotated[Context, Depends(context_of)]

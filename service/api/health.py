@@ -50,6 +50,7 @@ async def readyz(context: ContextDep) -> Response:
 )
 async def metrics(context: ContextDep) -> Response:
     """Return the metrics in the Prometheus text format."""
+    context.ledger.settle()
     return Response(context.metrics.render(), media_type=CONTENT_TYPE)
 
 

@@ -27,6 +27,7 @@ router = APIRouter(tags=["models"])
 async def list_models(context: ContextDep) -> ModelsBody:
     """Every model with its size, quality, and latency measured on this box."""
     host = context.host
+    context.ledger.settle()
     return ModelsBody(
         default=context.settings.default_model,
         host=HostBody(
@@ -39,12 +40,14 @@ async def list_models(context: ContextDep) -> ModelsBody:
 @router.get("/models/{name}", responses=problems(404, 422), summary="Show one model")
 async def show_model(context: ContextDep, name: str) -> ModelBody:
     """Show one model, by `name` or `name:version`."""
+    context.ledger.settle()
     return _model_body(context, context.repository.find(name))
 
 
 @router.get("/latency", summary="Latency percentiles")
 async def latency(context: ContextDep) -> LatencyBody:
     """Percentiles by model and stage over a sliding window."""
+    context.ledger.settle()
     summaries = {model.name: model.window.summary() for model in context.repository.models}
     return LatencyBody(
         window_seconds=context.settings.latency_window_s,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from service.api.parameters import OPENAPI_PARAMETERS
 from service.api.problems import PROBLEM_TYPE
 from service.api.schemas import ProblemBody
 from service.engine.decode import ACCEPTED_FORMATS
@@ -27,21 +28,23 @@ def _form(schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-SINGLE_BODY: dict[str, Any] = {
+SINGLE_IMAGE: dict[str, Any] = {
+    "parameters": OPENAPI_PARAMETERS,
     "requestBody": {
         "required": True,
         "content": {
             "multipart/form-data": _form(_BINARY),
             **{kind: {"schema": _BINARY} for kind in (*_RAW_TYPES, "application/octet-stream")},
         },
-    }
+    },
 }
 
-BATCH_BODY: dict[str, Any] = {
+SEVERAL_IMAGES: dict[str, Any] = {
+    "parameters": OPENAPI_PARAMETERS,
     "requestBody": {
         "required": True,
         "content": {"multipart/form-data": _form({"type": "array", "items": _BINARY})},
-    }
+    },
 }
 
 

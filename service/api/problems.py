@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.record import record_of
-from service.errors import FeatherboxError, Overloaded
+from service.errors import FeatherboxError, InvalidParameter, Overloaded
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -53,20 +53,26 @@ def respond(
     return Response(to_json(document), status, headers, media_type=PROBLEM_TYPE)
 
 
+def error_response(scope: MutableMapping[str, Any], error: FeatherboxError) -> Response:
+    """Return the answer to a request that met an error of the tree."""
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
+    more: dict[str, object] = {}
+    if isinstance(error, InvalidParameter):
+        more["errors"] = [
+            {"parameter": name, "detail": detail} for name, detail in error.errors.items()
+        ]
+    return respond(scope, error.status, error.code, error.detail, headers, **more)
+
+
 async def _on_featherbox_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FeatherboxError)
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
-    return respond(request.scope, error.status, error.code, error.detail, headers)
+    return error_response(request.scope, error)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [
-        {"parameter": ".".join(map(str, item["loc"][1:])), "detail": item["msg"]}
-        for item in error.errors()[:8]
-    ]
-    detail = "; ".join(f"{item['parameter']}: {item['detail']}" for item in found)
-    return respond(request.scope, 422, "invalid_parameter", detail, errors=found)
+    found = {".".join(map(str, item["loc"][1:])): item["msg"] for item in error.errors()[:8]}
+    return error_response(request.scope, InvalidParameter(**found))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

@@ -1,34 +1,48 @@
 """What is remembered of a request while it is answered, for its log line and the metrics."""
 
-import os
+import random
 import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.engine.pipeline import StageTimes
+from service.engine.repository import ServedModel
 
 _KEY = "featherbox.record"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]  # 10 bits each
+
+# Request ids need to differ, not to be secret; this costs no system call.
+_random_bits = random.SystemRandom().getrandbits(128)
+_generator = random.Random(_random_bits)  # noqa: S311
 
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One request."""
+    """One request. Headers have lower-case names; of one sent twice the last counts."""
 
     request_id: str
+    method: str = ""
+    path: str = ""
+    headers: dict[bytes, bytes] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    status: int = 0
+    duration_ms: float = 0.0
+    finished_at: float = 0.0
+    route: str | None = None
     model: str | None = None
     error_code: str | None = None
     receive_ms: float | None = None
-    times: StageTimes | None = None
     images: int | None = None
+    classified: list[tuple[ServedModel, StageTimes]] = field(default_factory=list)
 
 
 def new_request_id() -> str:
     """Return a ULID: 48 bits of milliseconds and 80 random bits, sortable by time."""
-    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
-    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+    value = (time.time_ns() // 1_000_000 << 80) | _generator.getrandbits(80)
+    # 26 characters of 5 bits are 130 bits: the first pair holds the upper 8 of the 128
+    return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 def attach_record(scope: MutableMapping[str, Any], record: RequestRecord) -> None:

@@ -1,0 +1,80 @@
+"""Finished requests to log lines, counters and latency windows: a handful at a time.
+
+Between two inferences the processor's caches hold none of this code, and one request's accounting
+costs several times what it costs as one of twenty. So the hot path only notes a request, and
+whoever reads the figures settles first. At most a tenth of a second is open.
+"""
+
+import asyncio
+import logging
+from collections import deque
+
+from service.api.metrics import Metrics
+from service.api.record import RequestRecord
+
+_SETTLE_AFTER_S = 0.1
+_MOST_OPEN = 256
+_MAX_PATH_CHARACTERS = 256
+_QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+
+logger = logging.getLogger("featherbox.access")
+
+
+class Ledger:
+    """Accounts for finished requests; used from the event loop's thread only."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._open: deque[RequestRecord] = deque()
+
+    def note(self, record: RequestRecord) -> None:
+        """Take in a finished request."""
+        if not self._open:
+            asyncio.get_running_loop().call_later(_SETTLE_AFTER_S, self.settle)
+        self._open.append(record)
+        if len(self._open) >= _MOST_OPEN:
+            self.settle()
+
+    def settle(self) -> None:
+        """Account for all requests noted so far."""
+        while self._open:
+            record = self._open.popleft()
+            for served, times in record.classified:
+                served.window.add(times)
+                self._metrics.observe_stages(served.name, times)
+            route = record.route or "unmatched"
+            self._metrics.count_request(route, record.model, record.status, record.error_code)
+            _log(record, route)
+
+
+def _log(record: RequestRecord, route: str) -> None:
+    quiet = route in _QUIET_ROUTES and record.status < 400
+    level = logging.DEBUG if quiet else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
+    path = record.path[:_MAX_PATH_CHARACTERS]
+    fields: dict[str, object] = {
+        "request_id": record.request_id,
+        "method": record.method,
+        "path": path,
+        "status": record.status,
+        "model": record.model,
+        "code": record.error_code,
+        "images": record.images,
+        "duration_ms": round(record.duration_ms, 2),
+        "receive_ms": record.receive_ms,
+    }
+    if record.images is None and record.classified:
+        fields["timings_ms"] = record.classified[0][1].rounded()
+    line = logging.makeLogRecord(
+        {
+            "name": logger.name,
+            "levelno": level,
+            "levelname": logging.getLevelName(level),
+            "msg": f"{record.method} {path} {record.status}",
+            "created": record.finished_at,
+            "msecs": record.finished_at % 1 * 1e3,
+            "fields": {key: value for key, value in fields.items() if value is not None},
+        }
+    )
+    logger.handle(line)
