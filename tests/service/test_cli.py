@@ -125,8 +125,9 @@ def test_the_default_model_is_a_setting(repository: Path, photos: dict[str, str]
     ids=str,
 )
 def test_a_setting_that_cannot_be_met_ends_the_start_with_a_clear_message(
-    repository: Path, settings: dict[str, str], named: str
+    repository: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], named: str
 ) -> None:
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_: pytest.fail("it started"))
     given = {
         "FEATHERBOX_MODEL_REPOSITORY": str(repository),
         "FEATHERBOX_DEFAULT_MODEL": "colours",

@@ -183,6 +183,14 @@ def broken_contracts() -> Iterator[tuple[str, onnx.ModelProto]]:
         "batch by another name",
         colour_graph(input_shape=("n", 3, HEIGHT, WIDTH), output_shape=("n", 3)),
     )
+    yield (
+        "input's batch by another name",
+        colour_graph(input_shape=("n", 3, HEIGHT, WIDTH), output_shape=("batch", 3)),
+    )
+    yield (
+        "output's batch by another name",
+        colour_graph(input_shape=("batch", 3, HEIGHT, WIDTH), output_shape=("n", 3)),
+    )
     yield "symbolic height", colour_graph(input_shape=("batch", 3, "height", WIDTH))
     yield (
         "one channel",

@@ -56,6 +56,7 @@ class LiveServer:
 def settings_for(repository: Path, **changes: Any) -> Settings:
     """Return settings of a small server on `repository`."""
     values: dict[str, Any] = {
+        "host": "127.0.0.1",
         "port": 0,
         "model_repository": repository,
         "default_model": "colours",

@@ -1,6 +1,7 @@
 """Bytes that are no picture, or too much of one: each has its own refusal."""
 
 import traceback
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given, settings
@@ -89,6 +90,22 @@ def test_a_wrong_checksum_is_damaged() -> None:
     data[data.index(b"IDAT") + 10] ^= 0xFF
     with pytest.raises(DamagedImage):
         decode(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.replace(b"IDAT", b"I\xffAT"),
+        lambda data: data.replace(b"tRNS", b"t\xffNS"),
+        lambda data: data.replace(b"\x00\x00\x00\x0dIHDR", b"\x00\x00\x00\x05IHDR"),
+        lambda data: data.replace(b"\x00\x00\x00\x0dIHDR", b"\x7f\xff\xff\xffIHDR"),
+    ],
+    ids=["IDAT", "tRNS", "short", "long"],
+)
+def test_a_png_with_a_broken_chunk_is_damaged(damage: Callable[[bytes], bytes]) -> None:
+    data = damage(encode(scene().quantize(16), transparency=3))
+    with pytest.raises(DamagedImage):
+        decode(data)
 
 
 def test_a_png_without_pixels_is_damaged() -> None:
