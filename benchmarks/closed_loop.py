@@ -15,7 +15,8 @@ from benchmarks.traffic import LoadResult, Traffic
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 _RESULT = re.compile(
-    r"^RESULT requests=(\d+) duration_us=(\d+) p50_us=(\d+) p99_us=(\d+) status=(\d+) failed=(\d+)$",
+    r"^RESULT requests=(\d+) duration_us=(\d+) p50_us=(\d+) p99_us=(\d+) "
+    r"status=(\d+) failed=(\d+)$",
     re.MULTILINE,
 )
 _TIMEOUT_S = 30

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 from benchmarks.engine import manifest_of, shipped_in, version_folder
-from benchmarks.load import medians
 from benchmarks.machine import describe_machine, headline
 from benchmarks.options import make_parser
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import request, running_server
+from benchmarks.summary import Row, median_rows
 from service.engine.manifest import SELFTEST_FILE
 
 
@@ -51,13 +51,13 @@ def main() -> None:
     models = shipped_in(options.repository)
     machine = describe_machine()
     say(headline(machine))
-    rows = []
+    rows: list[Row] = []
     for number in range(options.rounds):
         for some in ([models[0]], models):
             row = measure(options.repository, some)
             rows.append({"models": ", ".join(some), "round": number, **row})
     say("seconds from the start of the process, medians over the rounds")
-    print_table(medians(rows, ("models",)))
+    print_table(median_rows(rows, "models"))
     save_rows(rows, "cold_start", machine, options.save)
 
 

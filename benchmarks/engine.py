@@ -36,9 +36,7 @@ class Model:
     """A loaded model, its session on one thread."""
 
     def __init__(self, repository: Path, name: str) -> None:
-        self._model: LoadedModel = load_artifact(
-            version_folder(repository, name), SessionOptions()
-        )
+        self._model: LoadedModel = load_artifact(version_folder(repository, name), SessionOptions())
         self._limits = DecodeLimits()
 
     @property

@@ -12,13 +12,13 @@ from benchmarks.artifacts import copies
 from benchmarks.closed_loop import closed_loop
 from benchmarks.engine import classifier, shipped_in
 from benchmarks.in_process import in_process
-from benchmarks.load import medians
 from benchmarks.machine import describe_machine, headline
 from benchmarks.options import make_parser, names
 from benchmarks.photos import SIZES, make_photos
 from benchmarks.processes import pinned
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import running_server
+from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import Traffic
 from service.engine.host import describe_host
 
@@ -26,7 +26,6 @@ _MODELS = (1, 2, 4, 8)
 _CLIENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _PHOTOS_A_SIZE = 8
 
-Row = dict[str, str | float]
 Axis = Callable[[Path, str, float], Iterator[dict[str, float]]]
 
 
@@ -46,7 +45,7 @@ def main() -> None:
     for axis in options.axes:
         own = [row for row in rows if row["axis"] == axis]
         say(f"by {axis}, medians over the rounds")
-        print_table(medians(own, ("axis", next(key for key in own[0] if key not in _KEYS))))
+        print_table(median_rows(own, "axis", next(key for key in own[0] if key not in _KEYS)))
     save_rows(rows, "growth", machine, options.save)
 
 
@@ -57,7 +56,9 @@ def by_models(repository: Path, name: str, seconds: float) -> Iterator[dict[str,
         paths = tuple(f"/classify?model=copy-{number}" for number in range(1, count + 1))
         with (
             copies(repository, name, count) as folder,
-            running_server(folder, default_model="copy-1", required_models=_copies(count)) as server,
+            running_server(
+                folder, default_model="copy-1", required_models=_copies(count)
+            ) as server,
         ):
             loaded = server.pss_mb()
             result = closed_loop(server.port, Traffic(tuple(photos), paths), 4, seconds)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.engine import Model, shipped_in
-from benchmarks.load import medians
 from benchmarks.machine import describe_machine, headline
 from benchmarks.options import make_parser
 from benchmarks.photos import make_large_photos
 from benchmarks.plain import Policy, plain_planes
 from benchmarks.results import print_table, save_rows, say
+from benchmarks.summary import Row, median_rows
 
 
 def main() -> None:
@@ -25,12 +25,12 @@ def main() -> None:
     say(headline(machine))
     name = shipped_in(options.repository)[0]
     photos = make_large_photos()
-    rows = [
+    rows: list[Row] = [
         {"model": name, "round": number, **measure(options.repository, name, photos)}
         for number in range(options.rounds)
     ]
     say("ms for one 12-megapixel photo, medians over the rounds")
-    print_table(medians(rows, ("model",)))
+    print_table(median_rows(rows, "model"))
     save_rows(rows, "large_image", machine, options.save)
 
 

@@ -5,7 +5,6 @@ to the ceiling of the same round (as many processes as CPUs, no server). With --
 loop at multiples of the capacity just measured: what is answered in time, what is refused.
 """
 
-import statistics
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,11 +18,9 @@ from benchmarks.options import make_parser, names, numbers
 from benchmarks.photos import make_photos
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import running_server
-from benchmarks.summary import summarise
+from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import Traffic
 from service.engine.host import describe_host, worker_threads
-
-Row = dict[str, str | float]
 
 
 def main() -> None:
@@ -51,15 +48,15 @@ def main() -> None:
                     options.repository, name, server.port, photos, options.clients, options.seconds
                 )
                 closed += [{"model": name, "round": number, **row} for row in rows]
-                capacity = max(float(row["per_s"]) for row in rows)
+                capacity = max(row["per_s"] for row in rows)
                 for factor in options.open:
                     row = open_row(server.port, name, photos, factor * capacity, options.seconds)
                     opened.append({"model": name, "round": number, "factor": factor, **row})
     say("closed loop, medians over the rounds; ratio and p50_ratio are to the bare work in process")
-    print_table(medians(closed, ("model", "clients")))
+    print_table(median_rows(closed, "model", "clients"))
     if opened:
         say("open loop, medians; p50 and p99 of the requests that were answered")
-        print_table(medians(opened, ("model", "factor")))
+        print_table(median_rows(opened, "model", "factor"))
     save_rows(closed, "load", machine, options.save)
     save_rows(opened, "overload", machine, options.save if options.save == "" else None)
 
@@ -112,21 +109,6 @@ def open_row(
         "p50_ms": result.p50_ms,
         "p99_ms": result.p99_ms,
     }
-
-
-def medians(rows: Sequence[Row], keys: tuple[str, ...]) -> list[Row]:
-    """Return a row for each combination of `keys`: medians, and the spread of the first figure."""
-    groups: dict[tuple[str | float, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-    table = []
-    for values, group in groups.items():
-        figures = [key for key in group[0] if key not in {*keys, "round"}]
-        new: Row = dict(zip(keys, values, strict=True))
-        new |= {key: statistics.median(float(row[key]) for row in group) for key in figures}
-        new["spread"] = summarise([float(row[figures[0]]) for row in group]).spread
-        table.append(new)
-    return table
 
 
 if __name__ == "__main__":

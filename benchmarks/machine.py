@@ -32,9 +32,7 @@ class Machine:
 
     def slug(self) -> str:
         """Return a name for files: CPU, count and the versions that matter most."""
-        name = (
-            f"{self.cpu}-{self.cpus:g}cpu-py{self.python}-ort{self.onnxruntime}-pil{self.pillow}"
-        )
+        name = f"{self.cpu}-{self.cpus:g}cpu-py{self.python}-ort{self.onnxruntime}-pil{self.pillow}"
         return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
 
 

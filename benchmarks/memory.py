@@ -8,12 +8,12 @@ from pathlib import Path
 
 from benchmarks.closed_loop import closed_loop
 from benchmarks.engine import shipped_in
-from benchmarks.load import medians
 from benchmarks.machine import describe_machine, headline
 from benchmarks.options import make_parser
 from benchmarks.photos import make_photos
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import running_server
+from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import Traffic
 
 _REQUESTS = 1000
@@ -28,13 +28,13 @@ def main() -> None:
     photos = make_photos()
     machine = describe_machine()
     say(headline(machine))
-    rows = []
+    rows: list[Row] = []
     for number in range(options.rounds):
         for models in ([shipped[0]], shipped):
             row = measure(options.repository, models, photos)
             rows.append({"models": ", ".join(models), "round": number, **row})
     say("PSS in MB (10^6 bytes), medians over the rounds")
-    print_table(medians(rows, ("models",)))
+    print_table(median_rows(rows, "models"))
     save_rows(rows, "memory", machine, options.save)
 
 

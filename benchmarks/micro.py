@@ -17,11 +17,10 @@ from benchmarks.options import make_parser, names
 from benchmarks.photos import make_photos
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import RunningServer, running_server
+from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import Traffic
 
 _CLIENTS = (1, 4)
-
-Row = dict[str, str | float]
 
 
 def main() -> None:
@@ -42,7 +41,7 @@ def main() -> None:
                 row = measure(options.repository, name, server, photos, options.seconds)
                 rows.append({"model": name, "round": number, **row})
     say("medians over the rounds, ms for one image")
-    print_table([median_row(name, rows) for name in models])
+    print_table(median_rows(rows, "model"))
     save_rows(rows, "micro", machine, options.save)
 
 
@@ -77,14 +76,6 @@ def server_cpu_ms(
     before = server.cpu_ms()
     result = closed_loop(server.port, traffic, clients, seconds).require_clean()
     return (server.cpu_ms() - before) / result.answered
-
-
-def median_row(name: str, rows: list[Row]) -> Row:
-    """Return the medians of a model's rounds."""
-    own = [row for row in rows if row["model"] == name]
-    columns = [key for key in own[0] if key not in {"model", "round"}]
-    medians = {column: statistics.median(float(row[column]) for row in own) for column in columns}
-    return {"model": name, **medians}
 
 
 if __name__ == "__main__":

@@ -2,12 +2,11 @@
 
 import csv
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import Machine
-
-Row = Mapping[str, str | float | None]
+from benchmarks.summary import Row
 
 _FOLDER = Path(__file__).parent / "results"
 

@@ -21,6 +21,7 @@ from benchmarks.options import make_parser, names
 from benchmarks.photos import grainy_jpeg
 from benchmarks.plain import plain_planes
 from benchmarks.results import print_table, save_rows, say
+from benchmarks.summary import Row
 from export_tools.photos import calibration_photos, gate_photos
 
 AS_IT_IS = "as it is"
@@ -28,9 +29,6 @@ SIZES = {"640x480": 640 * 480, "12 MP": 4000 * 3000}
 _SURE = 0.5
 _LEAST_SIDE = 0.7  # of a crop, as a share of the photo's
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-
-
-Row = dict[str, str | float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,7 @@ def main() -> None:
     machine = describe_machine()
     say(headline(machine))
     models = options.models or shipped_in(options.repository)
-    rows = measure(
-        options.repository, models, photos(options.folder, options.sizes, options.views)
-    )
+    rows = measure(options.repository, models, photos(options.folder, options.sizes, options.views))
     say("share of photos whose top-1 is the plain path's; top-1 accuracy where the class is known")
     print_table(rows)
     save_rows(rows, "shortcuts", machine, options.save)

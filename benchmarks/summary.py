@@ -2,8 +2,10 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+Row = Mapping[str, str | float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,29 @@ def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least `share` (above 0, up to 1) of all do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def median_rows(rows: Sequence[Row], *keys: str) -> list[Row]:
+    """Return one row for each combination of `keys`: the medians of its rounds.
+
+    Figures that a row lacks are left out of the median; of texts the last is kept. `spread` is
+    that of the first figure.
+    """
+    columns = [key for key in dict.fromkeys(key for row in rows for key in row) if key != "round"]
+    groups: dict[tuple[str | float | None, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return [_median_row(group, columns, keys) for group in groups.values()]
+
+
+def _median_row(rows: Sequence[Row], columns: Sequence[str], keys: Sequence[str]) -> Row:
+    new: dict[str, str | float | None] = {key: rows[0][key] for key in keys}
+    for column in columns:
+        if column in keys:
+            continue
+        values = [value for row in rows if (value := row.get(column)) is not None]
+        numbers = [value for value in values if isinstance(value, (int, float))]
+        new[column] = statistics.median(numbers) if numbers else next(reversed(values), None)
+        if numbers and "spread" not in new:
+            new["spread"] = summarise(numbers).spread
+    return new

@@ -11,7 +11,9 @@ from bentoml.validators import ContentType
 from benchmarks.rivals.job import Prediction, job_from_environment
 
 
-@bentoml.service(workers=2, threads=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}})
+@bentoml.service(
+    workers=2, threads=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}}
+)
 class Classify:
     """One endpoint."""
 

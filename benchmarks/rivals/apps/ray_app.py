@@ -12,7 +12,6 @@ from benchmarks.rivals.job import Prediction, job_from_environment, port_from_en
 _OBJECT_STORE_BYTES = 100_000_000
 
 
-@serve.deployment(num_replicas=2, max_ongoing_requests=8, ray_actor_options={"num_cpus": 0.5})
 class Classify:
     """One replica."""
 
@@ -38,7 +37,10 @@ def main() -> None:
             _temp_dir=folder,
         )
         serve.start(http_options={"host": "127.0.0.1", "port": port_from_environment()})
-        serve.run(Classify.bind(), route_prefix="/classify")
+        deploy = serve.deployment(
+            num_replicas=2, max_ongoing_requests=8, ray_actor_options={"num_cpus": 0.5}
+        )
+        serve.run(deploy(Classify).bind(), route_prefix="/classify")
         signal.sigwait({signal.SIGTERM})
         serve.shutdown()
         ray.shutdown()

@@ -14,7 +14,9 @@ job = job_from_environment()
 def classify(request: Request) -> str:
     """Decode and infer on robyn's thread."""
     body = request.body
-    return json.dumps({"predictions": job(body.encode("latin-1") if isinstance(body, str) else body)})
+    return json.dumps(
+        {"predictions": job(body.encode("latin-1") if isinstance(body, str) else body)}
+    )
 
 
 if __name__ == "__main__":

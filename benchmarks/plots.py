@@ -1,0 +1,141 @@
+"""Pictures from the CSV files: rivals as bars, latency and throughput as curves.
+
+Reads what --save wrote (compare-*.csv, growth-*.csv, the newest of each) and writes SVG into
+docs/. Needs matplotlib, which nothing else here does: pip install 'featherbox[plots]'.
+"""
+
+import argparse
+import csv
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from benchmarks.results import say
+
+_RESULTS = Path(__file__).parent / "results"
+_OURS, _THEIRS, _INK = "#0b6e4f", "#9aa5ad", "#22292f"
+_OUR_NAME = "featherbox"
+_BARE = "in process"
+
+Row = dict[str, str]
+
+
+def main() -> None:
+    """Draw what there is data for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="folder of the CSV files")
+    parser.add_argument("--target", type=Path, default=Path("docs"), help="folder of the pictures")
+    parser.add_argument("--format", choices=["svg", "png"], default="svg")
+    options = parser.parse_args()
+    mpl.rcParams |= {
+        "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+        "axes.edgecolor": _INK, "text.color": _INK, "svg.hashsalt": "featherbox",
+        "figure.constrained_layout.use": True,
+    }  # fmt: skip
+    for benchmark, draw, name in (
+        ("compare", draw_rivals, "rivals"),
+        ("growth", draw_growth, "growth"),
+    ):
+        rows = newest(options.results, benchmark)
+        if not rows:
+            say(f"no {benchmark}-*.csv in {options.results}: run it with --save")
+            continue
+        draw(rows)
+        path = options.target / f"performance-{name}.{options.format}"
+        metadata = {"Date": None} if options.format == "svg" else {}
+        pyplot.savefig(path, dpi=120, metadata=metadata)
+        pyplot.close()
+        say(f"written: {path}")
+
+
+def newest(folder: Path, benchmark: str) -> list[Row]:
+    """Return the rows of the newest CSV of a benchmark, none if there is none."""
+    files = sorted(folder.glob(f"{benchmark}-*.csv"), key=lambda path: path.stat().st_mtime)
+    if not files:
+        return []
+    with files[-1].open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def draw_rivals(rows: Sequence[Row]) -> None:
+    """Draw requests a second and the tail of every server, the fastest on top."""
+    rates = medians(rows, "subject", "per_s")
+    servers = [name for name in rates if not name.startswith(_BARE)]
+    servers.sort(key=lambda name: rates[name])
+    _, (left, right) = pyplot.subplots(1, 2, figsize=(9.5, 0.36 * len(servers) + 1.3), sharey=True)
+    colours = [_OURS if name.startswith(_OUR_NAME) else _THEIRS for name in servers]
+    bars = left.barh(servers, [rates[name] for name in servers], color=colours)
+    left.bar_label(bars, fmt="%.0f", padding=3)
+    job = rates.get("in process: the rivals' job")
+    if job is not None:
+        left.axvline(job, color=_INK, linewidth=1, linestyle=":")
+        left.set_xlabel("requests/s, better of 1 and 4 clients\n(dotted: the same work, no server)")
+    left.margins(x=0.12)
+    for column, marker in (("four_p50_ms", "o"), ("four_p99_ms", "|")):
+        values = medians(rows, "subject", column)
+        right.scatter(
+            [values[name] for name in servers], servers, color=colours, marker=marker,
+            s=45 if marker == "o" else 160, zorder=3,
+        )  # fmt: skip
+    right.set_xlim(left=0)
+    right.grid(axis="x", alpha=0.25)
+    right.set_xlabel("latency at 4 clients, ms\n(dot: p50, stroke: p99)")
+
+
+def draw_growth(rows: Sequence[Row]) -> None:
+    """Draw how rate (above) and latency (below) grow with clients, image size and models."""
+    _, panels = pyplot.subplots(2, 3, figsize=(10, 5), sharex="col")
+    for (above, below), (axis, x, rate, label) in zip(
+        panels.T,
+        (
+            ("clients", "clients", "goodput_per_s", "clients"),
+            ("image size", "megapixels", "per_s", "megapixels of a photo"),
+            ("models", "models", "per_s", "models, asked in turn"),
+        ),
+        strict=True,
+    ):
+        own = [row for row in rows if row["axis"] == axis]
+        if not own:
+            continue
+        _draw_curve(above, own, x, rate, "-o", _OURS)
+        _draw_curve(below, own, x, "p50_ms", "-o", _INK)
+        _draw_curve(below, own, x, "p99_ms", ":", _INK)
+        above.set_ylim(bottom=0)
+        if axis == "clients":
+            below.set_yscale("log")
+        else:
+            below.set_ylim(bottom=0)
+        below.set_xlabel(label)
+    panels[0][0].set_ylabel("answers/s")
+    panels[1][0].set_ylabel("ms (line: p50, dots: p99)")
+
+
+def _draw_curve(
+    axes: Axes, rows: Sequence[Row], x: str, column: str, style: str, colour: str
+) -> None:
+    values = {float(key): value for key, value in medians(rows, x, column).items()}
+    places = sorted(values)
+    axes.plot(places, [values[place] for place in places], style, color=colour, markersize=4)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(places, [f"{place:.1f}" if place < 1 else f"{place:.0f}" for place in places])
+    axes.minorticks_off()
+    axes.grid(alpha=0.25)
+
+
+def medians(rows: Sequence[Row], key: str, column: str) -> dict[str, float]:
+    """Return the median of `column` for each value of `key`, in the order of the rows."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row.get(column):
+            values.setdefault(row[key], []).append(float(row[column]))
+    return {name: statistics.median(group) for name, group in values.items()}
+
+
+if __name__ == "__main__":
+    main()
