@@ -4,11 +4,8 @@ One hop: the event loop reads the body, a worker thread does all the rest, the e
 the answer. Room is checked before the body is read and again, bindingly, before decoding.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
@@ -16,6 +13,7 @@ from starlette.responses import Response
 
 from service.api.body import read_body
 from service.api.context import Context, context_of
+from service.api.jobs import JobWaiter
 from service.api.openapi import SEVERAL_IMAGES, SINGLE_IMAGE, problems
 from service.api.parameters import ClassifyParameters, read_parameters
 from service.api.record import RequestRecord, record_of
@@ -24,9 +22,8 @@ from service.api.uploads import Upload, several_images, single_image
 from service.engine.artifact import LoadedModel
 from service.engine.pipeline import Classification
 from service.engine.repository import ServedModel
-from service.errors import DeadlineExceeded, FeatherboxError, InvalidParameter
-
-T = TypeVar("T")
+from service.engine.workers import Job
+from service.errors import FeatherboxError, InvalidParameter
 
 _DEFAULT_TOP_K = 5
 
@@ -63,7 +60,9 @@ async def classify(request: Request) -> Response:
         result.times.decode += unpacked_ms
         return result
 
-    result = await _in_time(context.pool.submit(work, deadline), deadline)
+    waiter = JobWaiter(deadline)
+    job = context.pool.submit(work, deadline, waiter.job_done)
+    result = await waiter.result(job)
     _finish(record, served, result, received)
     return _json(
         {
@@ -109,12 +108,18 @@ async def classify_batch(request: Request) -> Response:
 
         return work
 
-    uploads = await _in_time(context.pool.submit(unpack, deadline), deadline)
+    waiter = JobWaiter(deadline)
+    unpacking = context.pool.submit(unpack, deadline, waiter.job_done)
+    uploads = await waiter.result(unpacking)
     record.images = len(uploads)
-    futures = context.pool.submit_all([work_on(upload) for upload in uploads], deadline)
+    works = [work_on(upload) for upload in uploads]
+    jobs = context.pool.submit_all(works, deadline, waiter.job_done)
     results = [
-        {"filename": upload.filename, **await _outcome(record, served, future, deadline, received)}
-        for upload, future in zip(uploads, futures, strict=True)
+        {
+            "filename": upload.filename,
+            **await _outcome(record, served, waiter, job, received),
+        }
+        for upload, job in zip(uploads, jobs, strict=True)
     ]
     return _json(
         {
@@ -146,40 +151,16 @@ def _deadline(context: Context, timeout_ms: int | None) -> float:
     return time.monotonic() + min(timeout_ms or most, most) / 1e3
 
 
-async def _in_time(future: "Future[T]", deadline: float) -> T:
-    """Wait for a job; a job that is still waiting at the deadline is dropped.
-
-    The same as `asyncio.wait_for(asyncio.wrap_future(future), ...)` at a fraction of its cost.
-    """
-    loop = asyncio.get_running_loop()
-    woken: asyncio.Future[None] = loop.create_future()
-
-    def wake() -> None:
-        if not woken.done():
-            woken.set_result(None)
-
-    timer = loop.call_later(deadline - time.monotonic(), wake)
-    future.add_done_callback(lambda _: loop.call_soon_threadsafe(wake))
-    try:
-        await woken
-        if future.done():
-            return future.result()
-        raise DeadlineExceeded("The request's time ran out before there was an answer.")
-    finally:
-        timer.cancel()
-        future.cancel()
-
-
 async def _outcome(
     record: RequestRecord,
     served: ServedModel,
-    future: "Future[Classification]",
-    deadline: float,
+    waiter: JobWaiter,
+    job: Job[Classification],
     received: float,
 ) -> dict[str, object]:
     """Return the answer to one image of a batch, or its error."""
     try:
-        result = await _in_time(future, deadline)
+        result = await waiter.result(job)
     except FeatherboxError as error:
         return {"error": {"code": error.code, "detail": error.detail}}
     _finish(record, served, result, received)
