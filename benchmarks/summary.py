@@ -52,12 +52,13 @@ def median_rows(rows: Sequence[Row], *keys: str) -> list[Row]:
 
 def _median_row(rows: Sequence[Row], columns: Sequence[str], keys: Sequence[str]) -> Row:
     new: dict[str, str | float | None] = {key: rows[0][key] for key in keys}
+    spread = None
     for column in columns:
         if column in keys:
             continue
         values = [value for row in rows if (value := row.get(column)) is not None]
         numbers = [value for value in values if isinstance(value, (int, float))]
         new[column] = statistics.median(numbers) if numbers else next(reversed(values), None)
-        if numbers and "spread" not in new:
-            new["spread"] = summarise(numbers).spread
-    return new
+        if numbers and spread is None:
+            spread = summarise(numbers).spread
+    return {**new, "spread": spread}
