@@ -133,8 +133,9 @@ def test_sigterm_answers_what_was_begun_and_refuses_what_comes_after(repository:
 
 def test_sigterm_does_not_wait_for_ever(repository: Path) -> None:
     with server_process(
-        "--default-model=colours", f"--model-repository={repository}", "--shutdown-timeout-s=1"
-    ) as process:
+        "--default-model=colours", f"--model-repository={repository}", "--shutdown-timeout-s=1",
+        "--body-timeout-s=600",
+    ) as process:  # fmt: skip
         process.wait_ready()
         with half_sent(process, photo()):
             process.terminate()

@@ -11,7 +11,7 @@ from service.api.schemas import ReadyBody
 from service.engine.artifact import LoadedModel, load_artifact
 from service.engine.manifest import MODEL_FILE
 from service.engine.session import SessionOptions
-from service.errors import ModelFailed
+from service.errors import ModelFailed, NotReady
 from tests.support.artifacts import write_artifact
 from tests.support.images import photo
 from tests.support.server import LiveServer, serving, settings_for
@@ -61,6 +61,13 @@ def test_before_the_models_are_loaded_the_service_is_alive_and_not_ready(
             gate.set()
         wait_until(lambda: live.client.get("/readyz").is_success, "the service is ready")
         assert live.classify(photo()).is_success
+
+
+def test_a_service_that_has_stopped_takes_no_more_work(repository: Path) -> None:
+    with serving(settings_for(repository)) as live:
+        pool = live.context.pool
+    with pytest.raises(NotReady):
+        pool.submit(lambda _: None, deadline=float("inf"))
 
 
 def test_a_model_that_is_stuck_makes_the_service_not_ready(

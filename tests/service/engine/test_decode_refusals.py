@@ -92,15 +92,22 @@ def test_a_wrong_checksum_is_damaged() -> None:
         decode(bytes(data))
 
 
+def pixels_announced_too_short(data: bytes) -> bytes:
+    start = data.index(b"IDAT") - 4
+    length = int.from_bytes(data[start : start + 4], "big") - 56
+    return data[:start] + length.to_bytes(4, "big") + data[start + 4 :]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        pixels_announced_too_short,
         lambda data: data.replace(b"IDAT", b"I\xffAT"),
         lambda data: data.replace(b"tRNS", b"t\xffNS"),
         lambda data: data.replace(b"\x00\x00\x00\x0dIHDR", b"\x00\x00\x00\x05IHDR"),
         lambda data: data.replace(b"\x00\x00\x00\x0dIHDR", b"\x7f\xff\xff\xffIHDR"),
     ],
-    ids=["IDAT", "tRNS", "short", "long"],
+    ids=["length of IDAT", "IDAT", "tRNS", "short", "long"],
 )
 def test_a_png_with_a_broken_chunk_is_damaged(damage: Callable[[bytes], bytes]) -> None:
     data = damage(encode(scene().quantize(16), transparency=3))
