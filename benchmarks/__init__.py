@@ -2,12 +2,13 @@
 
     photos, options, summary, machine, results      what every benchmark shares
     server, processes, artifacts                    a real server in its own process, what it costs
-    closed_loop (wrk, raw_client), open_loop        load generators
-    engine, in_process                              the same work with no server at all
-    micro, load, compare, memory, cold_start,       one benchmark each
-    growth, large_image, shortcuts
-    table                                           all goals in one table (`make bench`)
-    guard                                           counts that do not wobble, for the tests
+    traffic, closed_loop, raw_client, open_loop     load generators (wrk where it is installed)
+    engine, in_process, plain                       the same work with no server at all
+    rivals                                          other servers, in environments of their own
+    micro, floors, load, compare, memory,           one benchmark each
+    cold_start, growth, large_image, shortcuts
+    table, goals                                    all goals in one table (`make bench`)
+    guard, call_counts                              counts that do not wobble, for the tests
     plots                                           CSV to pictures
 
 `docs/performance.md` says how each figure is taken.
