@@ -15,7 +15,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from export_tools import cli_adopt
 from export_tools import cli_options as options
+from export_tools.adopt import adopt_model
 from export_tools.artifacts import SHIPPED, Built, build_shipped, publish_all
 from export_tools.datasets import find_items
 from export_tools.draft import Draft, read_draft
@@ -106,6 +108,53 @@ def export(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
         if result.untrained:
             console.print(f"not trained: {result.untrained}", markup=False)
         _publish(result.draft, to, None, replace)
+
+
+@app.command("adopt")
+def adopt_(  # noqa: PLR0913, PLR0917  (one argument for each option of the command)
+    model: cli_adopt.Model,
+    labels: cli_adopt.Labels,
+    layout: cli_adopt.Layout = "NCHW",
+    mean: cli_adopt.Mean = "0",
+    std: cli_adopt.Std = "1",
+    value_range: cli_adopt.Range = "255",
+    channels: cli_adopt.Channels = "RGB",
+    resize: cli_adopt.Resize = None,
+    crop: cli_adopt.Crop = None,
+    interpolation: cli_adopt.Interpolation = "bilinear",
+    softmax: cli_adopt.Softmax = None,
+    output: cli_adopt.Output = None,
+    licence: cli_adopt.Licence = None,
+    unsure: cli_adopt.Unsure = False,
+    name: Name = None,
+    selftest: options.Selftest = None,
+    to: To = WORK,
+    replace: Replace = False,
+) -> None:
+    """Turn an ONNX classifier that others made into a model; see docs/models.md."""
+    with _errors_told():
+        request = cli_adopt.adopt_request(
+            model=model,
+            labels=labels,
+            layout=layout,
+            mean=mean,
+            std=std,
+            value_range=value_range,
+            channels=channels,
+            resize=resize,
+            crop=crop,
+            interpolation=interpolation,
+            softmax=softmax,
+            output=output,
+            licence=licence,
+            unsure=unsure,
+            name=name,
+            selftest=selftest,
+        )
+        with _progress() as say:
+            adopted = adopt_model(request, lambda step: say(request.name, step))
+        print_builds(console, [Built(adopted.draft, parity=adopted.parity)])
+        _publish(adopted.draft, to, None, replace)
 
 
 @app.command()

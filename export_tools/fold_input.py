@@ -44,7 +44,8 @@ def find_stem(model: ModelProto) -> Stem | None:
             return None
         nodes.append(users[0])
         value = users[0].output[0]
-    return Stem(*nodes)
+    # A depthwise first layer has no axis of input channels that a scale could go into.
+    return None if _groups(nodes[-1]) > 1 else Stem(*nodes)
 
 
 def absorb_scale(model: ModelProto) -> _Floats | None:
@@ -104,6 +105,10 @@ def feed_image(model: ModelProto, mean: _Floats) -> bool:
 def _shared_whole_number(mean: _Floats) -> int | None:
     value = round(float(mean[0]))
     return value if 0 <= value <= 255 and np.allclose(mean, value, rtol=0, atol=1e-4) else None
+
+
+def _groups(conv: NodeProto) -> int:
+    return next((int(item.i) for item in conv.attribute if item.name == "group"), 1)
 
 
 def _pads(conv: NodeProto) -> bool:

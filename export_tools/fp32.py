@@ -17,7 +17,7 @@ from export_tools.draft import (
     tool_versions,
 )
 from export_tools.evaluate import accuracy, run_all
-from export_tools.measure import measured_facts, time_side_by_side
+from export_tools.measure import ROUNDS, measured_facts, time_side_by_side
 from export_tools.onnx_export import export_onnx
 from export_tools.parity import BATCHES, Parity, check_parity
 from export_tools.photos import calibration_photos, gate_data_name, gate_photos
@@ -80,12 +80,13 @@ class Fp32Result:
     untrained: str = ""
 
 
-def build_fp32(request: Fp32Request, say: Say) -> Fp32Result:
+def build_fp32(request: Fp32Request, say: Say, rounds: int = ROUNDS) -> Fp32Result:
     """Export a net with its weights.
 
     Args:
         request: what to export.
         say: told what is done next, for people who wait.
+        rounds: of timing.
 
     Raises:
         ArtifactError: the name, the weights, the graph or a gate; its text says which.
@@ -104,7 +105,7 @@ def build_fp32(request: Fp32Request, say: Say) -> Fp32Result:
     say("evaluating")
     manifest = _manifest(request, loaded, graph, session)
     say("timing")
-    timings = time_side_by_side({request.name: graph}, planes[0][np.newaxis])
+    timings = time_side_by_side({request.name: graph}, planes[0][np.newaxis], rounds)
     draft = Draft(
         manifest=manifest,
         graph=graph,

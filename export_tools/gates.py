@@ -17,7 +17,7 @@ class Int8Gates:
 
 
 # Answers of weights that were never trained mean nothing, and their nets may be tiny.
-UNTRAINED_GATES = Int8Gates(agreement=0.0, agreement_sure=0.0, size_ratio=0.0)
+UNTRAINED_GATES = Int8Gates(agreement=0.0, agreement_sure=0.0, size_ratio=0.0, views=0)
 
 
 def check_int8(gates: Int8Gates, found: Agreement, parent_bytes: int, child_bytes: int) -> None:

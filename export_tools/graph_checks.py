@@ -14,8 +14,12 @@ from service.engine.session import INPUT_NAME, OUTPUT_NAME
 BATCH = "batch"
 
 
-def check_contract(graph: bytes, policy: InputPolicy, classes: int) -> None:
+def check_contract(
+    graph: bytes, policy: InputPolicy, classes: int, *, domains: frozenset[str] = frozenset()
+) -> None:
     """Check a serialised graph: valid ONNX, the contract's input and output, nothing else in it.
+
+    `domains` are those of operators beside ONNX's own that may be in it.
 
     Raises:
         ExportError: names every fault.
@@ -23,7 +27,7 @@ def check_contract(graph: bytes, policy: InputPolicy, classes: int) -> None:
     """
     model = onnx.load_model_from_string(graph)
     faults = [
-        *_opset_faults(model),
+        *_opset_faults(model, domains),
         *_value_faults(
             "input", model.graph.input, INPUT_NAME, TensorProto.UINT8, _input_shape(policy)
         ),
@@ -46,8 +50,8 @@ def _input_shape(policy: InputPolicy) -> list[str | int]:
     return [BATCH, 3, policy.height, policy.width]
 
 
-def _opset_faults(model: ModelProto) -> list[str]:
-    found = [(opset.domain, opset.version) for opset in model.opset_import]
+def _opset_faults(model: ModelProto, domains: frozenset[str]) -> list[str]:
+    found = [(o.domain, o.version) for o in model.opset_import if o.domain not in domains]
     return [] if found == [("", OPSET)] else [f"opsets {found} instead of {OPSET} alone"]
 
 

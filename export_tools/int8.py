@@ -1,7 +1,7 @@
 """The int8 draft of an artifact, made from its fp32 draft, calibrated and held to the gates."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -17,7 +17,7 @@ from export_tools.fp32 import Say
 from export_tools.gates import UNTRAINED_GATES, Int8Gates, check_int8
 from export_tools.graph_checks import check_contract
 from export_tools.graph_clean import clean_graph
-from export_tools.measure import measured_facts, time_side_by_side
+from export_tools.measure import ROUNDS, measured_facts, time_side_by_side
 from export_tools.photos import (
     CALIBRATION_PHOTOS,
     calibration_photos,
@@ -36,6 +36,20 @@ SELFTEST_TOLERANCE = 0.1  # rounding differs between the int8 kernels of CPUs
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is looked at: views for calibration and for the gates, rounds of timing."""
+
+    calibration: ViewPolicy = CALIBRATION_VIEWS
+    gate: ViewPolicy = GATE_VIEWS
+    rounds: int = ROUNDS
+
+
+FULL = Effort()
+# To see that it works and what it costs, not how well it answers.
+QUICK = Effort(replace(CALIBRATION_VIEWS, per_photo=1), replace(GATE_VIEWS, per_photo=1), rounds=7)
+
+
+@dataclass(frozen=True, slots=True)
 class Int8Result:
     """A draft and how often it agrees with its parent."""
 
@@ -43,7 +57,13 @@ class Int8Result:
     agreement: Agreement
 
 
-def build_int8(parent: Draft, name: str, say: Say, gates: Int8Gates | None = None) -> Int8Result:
+def build_int8(
+    parent: Draft,
+    name: str,
+    say: Say,
+    gates: Int8Gates | None = None,
+    effort: Effort = FULL,
+) -> Int8Result:
     """Quantise an fp32 draft.
 
     Args:
@@ -51,6 +71,7 @@ def build_int8(parent: Draft, name: str, say: Say, gates: Int8Gates | None = Non
         name: of the new model.
         say: told what is done next, for people who wait.
         gates: what must hold; None takes the defaults, which ask less of untrained weights.
+        effort: how much is looked at.
 
     Raises:
         PublishError: a model cannot have that name.
@@ -62,17 +83,17 @@ def build_int8(parent: Draft, name: str, say: Say, gates: Int8Gates | None = Non
         raise ExportError(f"{parent.manifest.name} is {parent.manifest.precision}, not fp32.")
     policy = parent.manifest.input
     say("calibrating")
-    graph, steps = quantize_bytes(parent.graph, policy)
+    graph, steps = quantize_bytes(parent.graph, policy, effort.calibration)
     check_contract(graph, policy, parent.manifest.classes)
     say("comparing with fp32")
     fp32 = OrtSession(parent.graph, SessionOptions())
     int8 = OrtSession(graph, SessionOptions())
-    found = compare_on_gate_views(fp32, int8, policy)
+    found = compare_on_gate_views(fp32, int8, policy, effort.gate)
     gates = gates or (UNTRAINED_GATES if parent.untrained else Int8Gates())
     check_int8(gates, found, len(parent.graph), len(graph))
     say("timing")
     timings = time_side_by_side(
-        {parent.manifest.name: parent.graph, name: graph}, _timing_image(policy)
+        {parent.manifest.name: parent.graph, name: graph}, _timing_image(policy), effort.rounds
     )
     draft = Draft(
         manifest=_manifest(parent, name, graph, steps, _quality(parent, int8, found)),
@@ -84,9 +105,11 @@ def build_int8(parent: Draft, name: str, say: Say, gates: Int8Gates | None = Non
     return Int8Result(draft, found)
 
 
-def quantize_bytes(graph: bytes, policy: InputPolicy) -> tuple[bytes, list[CompressionStep]]:
+def quantize_bytes(
+    graph: bytes, policy: InputPolicy, drawn: ViewPolicy = CALIBRATION_VIEWS
+) -> tuple[bytes, list[CompressionStep]]:
     """Quantise a contract graph with the calibration views; return it and the steps taken."""
-    views = draw_views(calibration_photos(), CALIBRATION_VIEWS)
+    views = draw_views(calibration_photos(), drawn)
     return quantize_with(graph, list(views_to_planes(views, policy)))
 
 
@@ -112,10 +135,12 @@ def quantize_with(
     return clean_graph(quantized), [CompressionStep(step="static int8", settings=settings)]
 
 
-def compare_on_gate_views(parent: Session, child: Session, policy: InputPolicy) -> Agreement:
+def compare_on_gate_views(
+    parent: Session, child: Session, policy: InputPolicy, drawn: ViewPolicy = GATE_VIEWS
+) -> Agreement:
     """Compare two models on seeded crops of photos that no calibration has seen."""
     paths = [photo.path for photo in gate_photos()]
-    planes = list(views_to_planes(draw_views(paths, GATE_VIEWS), policy))
+    planes = list(views_to_planes(draw_views(paths, drawn), policy))
     return agreement(run_all(parent, planes), run_all(child, planes))
 
 

@@ -41,8 +41,8 @@ def print_builds(console: Console, built: Sequence[Built]) -> None:
         table.add_row(
             manifest.name,
             f"{manifest.file_bytes:,}",
-            f"{manifest.parameters:,}",
-            f"{manifest.macs:,}",
+            f"{manifest.parameters:,}" if manifest.parameters else "-",
+            f"{manifest.macs:,}" if manifest.macs else "-",
             f"{item.parity.max_difference:.1e}" if item.parity else "-",
             share(found.same, found.images) if found else "-",
             share(found.sure_same, found.sure_images) if found else "-",

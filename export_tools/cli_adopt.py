@@ -1,0 +1,141 @@
+"""The command `featherbox-export adopt`: an ONNX file that others made becomes a model."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from export_tools.adopt import AdoptRequest, Preprocessing
+from export_tools.errors import DataError
+from export_tools.photos import selftest_photo
+from export_tools.request import read_bytes, read_labels
+
+Model = Annotated[Path, typer.Argument(help="An ONNX file: one image in, one answer out.")]
+Labels = Annotated[Path, typer.Option("--labels", help="A label a line, in the net's order.")]
+Layout = Annotated[
+    Literal["NCHW", "NHWC"], typer.Option("--layout", help="Axes of the net's input.")
+]
+Mean = Annotated[str, typer.Option("--mean", help="One number, or three: 0.485,0.456,0.406.")]
+Std = Annotated[str, typer.Option("--std", help="One number, or three: 0.229,0.224,0.225.")]
+Range = Annotated[
+    Literal["1", "255"], typer.Option("--range", help="White before mean and std are applied.")
+]
+Channels = Annotated[Literal["RGB", "BGR"], typer.Option("--channels", help="Their order.")]
+Resize = Annotated[
+    int | None, typer.Option("--resize", min=1, help="Shorter side before the crop, px.")
+]
+Crop = Annotated[
+    int | None, typer.Option("--crop", min=1, help="Side of the input, px; where it is free.")
+]
+Interpolation = Annotated[Literal["bilinear", "bicubic"], typer.Option("--interpolation")]
+Softmax = Annotated[
+    bool | None,
+    typer.Option("--softmax/--no-softmax", help="Add one, or not. Default: look at the answers."),
+]
+Output = Annotated[
+    str | None, typer.Option("--output", help="The output to take, where there are several.")
+]
+Licence = Annotated[str | None, typer.Option("--licence", help="Of the weights, if you know it.")]
+Unsure = Annotated[
+    bool, typer.Option("--unsure", help="Take a model that is not sure on its self-test photo.")
+]
+
+
+def adopt_request(  # noqa: PLR0913  (one argument for each option of the command)
+    *,
+    model: Path,
+    labels: Path,
+    layout: Literal["NCHW", "NHWC"],
+    mean: str,
+    std: str,
+    value_range: Literal["1", "255"],
+    channels: Literal["RGB", "BGR"],
+    resize: int | None,
+    crop: int | None,
+    interpolation: Literal["bilinear", "bicubic"],
+    softmax: bool | None,
+    output: str | None,
+    licence: str | None,
+    unsure: bool,
+    name: str | None,
+    selftest: Path | None,
+) -> AdoptRequest:
+    """Turn what was typed into a request.
+
+    Raises:
+        DataError: a file cannot be read, or a number is none.
+    """
+    deviations = _triple("--std", std)
+    if min(deviations) <= 0:
+        raise DataError(f"--std must be above 0: {std}.")
+    return AdoptRequest(
+        name=name or model.stem.lower().replace(" ", "-"),
+        data=read_bytes(model),
+        file_name=model.name,
+        labels=read_labels(labels),
+        selftest=read_bytes(selftest) if selftest else selftest_photo(),
+        preprocessing=Preprocessing(
+            layout=layout,
+            mean=_triple("--mean", mean),
+            std=deviations,
+            value_range=1 if value_range == "1" else 255,
+            channels=channels,
+        ),
+        resize=resize,
+        crop=crop,
+        interpolation=interpolation,
+        softmax=softmax,
+        output=output,
+        licence=licence,
+        unsure=unsure,
+        command=_command(
+            model,
+            {
+                "labels": labels.name,
+                "layout": layout,
+                "mean": mean,
+                "std": std,
+                "range": value_range,
+                "channels": channels,
+                "resize": resize,
+                "crop": crop,
+                "interpolation": interpolation,
+                "output": output,
+                "licence": licence,
+                "name": name,
+                "selftest": selftest.name if selftest else None,
+            },
+            [flag for flag, on in _flags(softmax, unsure=unsure).items() if on],
+        ),
+    )
+
+
+def _command(model: Path, options: Mapping[str, str | int | None], flags: Sequence[str]) -> str:
+    """Write the command that makes the model again; files by their names, not their places."""
+    words = ["featherbox-export", "adopt", model.name]
+    for option, value in options.items():
+        words += [f"--{option}", str(value)] if value is not None else []
+    return shlex.join([*words, *flags])
+
+
+def _flags(softmax: bool | None, *, unsure: bool) -> dict[str, bool]:
+    return {
+        "--softmax": softmax is True,
+        "--no-softmax": softmax is False,
+        "--unsure": unsure,
+    }
+
+
+def _triple(option: str, text: str) -> tuple[float, float, float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise DataError(f"{option} takes one number or three: {text!r}.") from None
+    if len(values) == 1:
+        values *= 3
+    if len(values) != 3:
+        raise DataError(f"{option} takes one number or three: {text!r}.")
+    red, green, blue = values
+    return red, green, blue

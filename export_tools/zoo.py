@@ -1,0 +1,87 @@
+"""All that can be built by name: the rows of the table of nets, with what they cost.
+
+A row is a variant at an input size. The tabled variants of `models` come at their own size;
+MobileNet's resolution multiplier and the sizes at which public checkpoints run come on top.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from models import OptionValue, count_macs, count_parameters, create_model, get_spec, list_variants
+from models.registry import get_architecture, list_models
+
+_MORE_SIZES = {
+    "squeezenet1_0": (227,),
+    "squeezenet1_1": (227,),
+    "mobilenet_v1": (192, 160, 128),
+    "efficientnet_lite3": (300,),
+    "efficientnet_lite4": (224, 380),
+}
+# Arithmetic of public weights that no table of counts tells apart.
+_MORE_VARIANTS: tuple[tuple[str, dict[str, OptionValue]], ...] = (
+    ("mobilenet_v1", {"padding": "same", "bn_eps": 1e-3}),
+    ("mobilenet_v1", {"activation": "relu"}),
+    ("shufflenet_v1", {"shuffle_order": "megvii"}),
+    ("xception", {"padding": "same", "bn_eps": 1e-3}),
+    ("efficientnet_lite0", {"padding": "same", "bn_eps": 1e-3}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ZooRow:
+    """A variant (the options that differ from the default) at an input size in pixels."""
+
+    architecture: str
+    input_size: int
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        chosen = ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return f"{self.architecture} {chosen}".strip()
+
+    @property
+    def model_name(self) -> str:
+        """A name that an artifact of this row can have."""
+        parts = [self.architecture, *(f"{k}-{v}" for k, v in self.options.items())]
+        return "_".join([*parts, str(self.input_size)]).lower().replace(" ", "")
+
+    def counts(self) -> tuple[int, int]:
+        """Build the net and count its parameters and its MACs."""
+        net = create_model(self.architecture, input_size=self.input_size, **dict(self.options))  # type: ignore[arg-type]
+        return count_parameters(net), count_macs(net, self.input_size)
+
+
+def zoo_rows() -> Iterator[ZooRow]:
+    """Yield every tabled variant at every size, the nets in alphabetical order."""
+    for name in list_models():
+        native = get_spec(name).input_size
+        defaults = get_spec(name).variant
+        variants = [dict(variant) for variant in list_variants(name)]
+        variants += [{**defaults, **more} for net, more in _MORE_VARIANTS if net == name]
+        for variant in variants:
+            chosen = {key: value for key, value in variant.items() if value != defaults[key]}
+            sizes = (native, *_MORE_SIZES.get(name, ()))
+            for size in sizes if _is_tabled(name, chosen) else (native,):
+                yield ZooRow(name, size, chosen)
+
+
+def exported_rows() -> Iterator[ZooRow]:
+    """Yield the rows that export to different graphs.
+
+    Auxiliary classifiers are gone at export. Of the nets without a shuffle, those of the paper's
+    ablation stand for all.
+    """
+    for row in zoo_rows():
+        ablated = row.options.get("shuffle") is False
+        if row.options.get("aux") or (
+            ablated and not get_spec(row.architecture, **row.options).published
+        ):
+            continue
+        yield row
+
+
+def _is_tabled(name: str, chosen: Mapping[str, OptionValue]) -> bool:
+    """Tell whether a variant is in the net's own table, and so at all of its sizes."""
+    return all(
+        any(option in row.options for row in get_architecture(name).table) for option in chosen
+    )
