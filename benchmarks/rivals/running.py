@@ -29,7 +29,7 @@ def running_rival(
     """
     place = environment(rival.environment)
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="rival-") as work:
+    with tempfile.TemporaryDirectory(prefix="rival-", ignore_cleanup_errors=True) as work:
         values = {
             "python": str(place / "bin/python"),
             "bin": str(place / "bin"),
@@ -39,6 +39,7 @@ def running_rival(
         variables = {
             **environment_of(version_folder, crop),
             "JOB_PORT": str(port),
+            "JOB_FOLDER": work,
             "PYTHONWARNINGS": "ignore",
             "PATH": f"{place / 'bin'}:/usr/local/bin:/usr/bin:/bin",
             **{name: value.format(**values) for name, value in rival.variables.items()},

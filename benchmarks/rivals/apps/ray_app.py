@@ -1,7 +1,7 @@
 """Ray Serve: one proxy and two replicas on two CPUs, no batching."""
 
+import os
 import signal
-import tempfile
 
 import ray
 from ray import serve
@@ -26,24 +26,23 @@ class Classify:
 def main() -> None:
     """Serve until SIGTERM."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            log_to_driver=False,
-            logging_level="error",
-            _temp_dir=folder,
-        )
-        serve.start(http_options={"host": "127.0.0.1", "port": port_from_environment()})
-        deploy = serve.deployment(
-            num_replicas=2, max_ongoing_requests=8, ray_actor_options={"num_cpus": 0.5}
-        )
-        serve.run(deploy(Classify).bind(), route_prefix="/classify")
-        signal.sigwait({signal.SIGTERM})
-        serve.shutdown()
-        ray.shutdown()
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        logging_level="error",
+        _temp_dir=os.environ["JOB_FOLDER"],
+    )
+    serve.start(http_options={"host": "127.0.0.1", "port": port_from_environment()})
+    deploy = serve.deployment(
+        num_replicas=2, max_ongoing_requests=8, ray_actor_options={"num_cpus": 0.5}
+    )
+    serve.run(deploy(Classify).bind(), route_prefix="/classify")
+    signal.sigwait({signal.SIGTERM})
+    serve.shutdown()
+    ray.shutdown()
 
 
 if __name__ == "__main__":
