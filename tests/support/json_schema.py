@@ -66,17 +66,18 @@ class Schemas:
     def _required(
         self, names: list[str], value: Json, where: str, _schema: Schema
     ) -> Iterator[str]:
-        yield from (f"{where}: {name} is missing" for name in names if name not in value)
+        found = value if isinstance(value, dict) else names
+        yield from (f"{where}: {name} is missing" for name in names if name not in found)
 
     def _additionalProperties(  # noqa: N802
         self, allowed: bool | Schema, value: Json, where: str, schema: Schema
     ) -> Iterator[str]:
-        more = [name for name in value if name not in schema.get("properties", {})]
-        for name in more:
+        found = value if isinstance(value, dict) else {}
+        for name in found.keys() - schema.get("properties", {}).keys():
             if allowed is False:
                 yield f"{where}: {name} is not declared"
             elif allowed is not True:
-                yield from self.faults(allowed, value[name], f"{where}.{name}")
+                yield from self.faults(allowed, found[name], f"{where}.{name}")
 
     def _items(self, schema: Schema, value: Json, where: str, _schema: Schema) -> Iterator[str]:
         for i, item in enumerate(value if isinstance(value, list) else []):

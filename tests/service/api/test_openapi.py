@@ -16,6 +16,14 @@ Document = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
+def server(repository: Path) -> Iterator[LiveServer]:
+    """Return a server of which one model has answered and the other has not."""
+    with serving(settings_for(repository)) as live:
+        live.classify(photo("red"))
+        yield live
+
+
+@pytest.fixture(scope="module")
 def document(server: LiveServer) -> Document:
     found: Document = server.client.get("/openapi.json").json()
     return found
