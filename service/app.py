@@ -77,6 +77,7 @@ def _build_context(settings: Settings) -> Context:
         providers=tuple(settings.providers),
         allow_provider_fallback=settings.allow_provider_fallback,
         intra_op_threads=settings.intra_op_threads,
+        lone_request_threads=settings.lone_request_threads or worker_threads(host.cpus),
     )
     check_providers(options)
     repository = ModelRepository(

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     intra_op_threads: int = Field(
         1, ge=1, le=256, description="ONNX Runtime threads inside one inference."
     )
+    lone_request_threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="ONNX Runtime threads for an image that is alone; 0 is one for each CPU.",
+    )
     queue_per_thread: int = Field(
         32, ge=0, le=10_000, description="Images that may wait for each worker thread."
     )

@@ -55,7 +55,8 @@ async def classify(request: Request) -> Response:
         started = time.perf_counter()
         image = single_image(body, content_type)
         unpacked_ms = (time.perf_counter() - started) * 1e3
-        result = loaded.classify(image, count, context.limits)
+        alone = context.pool.in_flight == 1
+        result = loaded.classify(image, count, context.limits, alone)
         result.times.queue = queued_ms
         result.times.decode += unpacked_ms
         return result

@@ -5,7 +5,7 @@ Every file is read once and used from memory, so that what was hashed is what is
 
 import hashlib
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.engine.decode import DecodeLimits
@@ -35,18 +35,33 @@ from service.errors import (
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model that passed every check; safe to use from several threads."""
+    """A model that passed every check; safe to use from several threads.
+
+    `lone_session`, if there is one, is for an image that has the box to itself: it spreads one
+    inference over several threads, which only pays while the other CPUs have nothing to do.
+    """
 
     manifest: Manifest
     labels: tuple[str, ...]
     session: Session
     selftest_image: bytes
+    graph: bytes = b""
+    lone_session: Session | None = None
 
     def classify(
-        self, data: bytes | memoryview, top_k: int, limits: DecodeLimits
+        self, data: bytes | memoryview, top_k: int, limits: DecodeLimits, alone: bool = False
     ) -> Classification:
-        """Classify one image; see `classify_image`."""
-        return classify_image(data, self.session, self.manifest.input, self.labels, top_k, limits)
+        """Classify one image; `alone` says that no other is in work. See `classify_image`."""
+        session = self.lone_session if alone and self.lone_session else self.session
+        return classify_image(data, session, self.manifest.input, self.labels, top_k, limits)
+
+    def widened(self, options: SessionOptions) -> "LoadedModel":
+        """Return the model with a session for lone images, if the options ask for one."""
+        more = options.lone_request_threads > options.intra_op_threads
+        if not more or self.session.providers[0] != "CPUExecutionProvider":
+            return replace(self, graph=b"")
+        wide = replace(options, intra_op_threads=options.lone_request_threads)
+        return replace(self, graph=b"", lone_session=OrtSession(self.graph, wide))
 
 
 def load_artifact(version_folder: Path, options: SessionOptions) -> LoadedModel:
@@ -73,7 +88,7 @@ def load_artifact(version_folder: Path, options: SessionOptions) -> LoadedModel:
         raise ContractViolation(
             f"The graph has height, width, classes {shape}, its manifest says {promised}."
         )
-    return LoadedModel(manifest, labels, session, files[SELFTEST_FILE])
+    return LoadedModel(manifest, labels, session, files[SELFTEST_FILE], files[MODEL_FILE])
 
 
 def selftest(model: LoadedModel) -> None:

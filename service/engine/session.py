@@ -49,6 +49,7 @@ class SessionOptions:
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     allow_provider_fallback: bool = False
     intra_op_threads: int = 1
+    lone_request_threads: int = 1
 
 
 def available_providers() -> tuple[str, ...]:

@@ -53,7 +53,7 @@ class BrokenSession:
 def replaced_session(model: ServedModel, session: Session) -> Iterator[None]:
     """Let `model` run `session` for a while."""
     loaded = model.require()
-    model.loaded = replace(loaded, session=session)
+    model.loaded = replace(loaded, session=session, lone_session=None)
     try:
         yield
     finally:

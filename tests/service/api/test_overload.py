@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -141,3 +142,23 @@ def test_clients_that_go_away_leave_no_place_taken(small_server: LiveServer) -> 
         session.gate.set()
         wait_until(lambda: small_server.context.pool.in_flight == 0, "all places are free")
     assert small_server.classify(photo("red")).is_success
+
+
+def test_an_image_is_alone_only_while_no_other_is_in_work(small_server: LiveServer) -> None:
+    model = small_server.model()
+    loaded = model.require()
+    shared, lone = GatedSession(loaded.session), GatedSession(loaded.session)
+    model.loaded = replace(loaded, session=shared, lone_session=lone)
+    try:
+        with ThreadPoolExecutor(3) as clients:
+            answers = [clients.submit(small_server.classify, photo("blue"))]
+            lone.wait_for_runs(1)
+            answers += [clients.submit(small_server.classify, photo("blue")) for _ in range(2)]
+            wait_until(lambda: small_server.context.pool.in_flight == 3, "two more wait")
+            lone.gate.set()
+            shared.wait_for_runs(1)  # the second, while the third still waits
+            shared.gate.set()
+            assert all(answer.result(30).is_success for answer in answers)
+    finally:
+        model.loaded = loaded
+    assert (lone.runs, shared.runs) == (2, 1)  # the third is alone again
