@@ -12,10 +12,10 @@ export FEATHERBOX_HOST ?= 127.0.0.1
 export FEATHERBOX_PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports artifacts bench image lock clean
+.PHONY: help serve test check lint types imports artifacts bench bench-quick bench-rivals check-zoo image lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(SERVE)/.ready ## run the server on the models that ship (FEATHERBOX_HOST, FEATHERBOX_PORT)
 	@exec $(SERVE)/bin/featherbox serve
@@ -38,8 +38,17 @@ imports: $(DEV)/.ready
 artifacts: $(DEV)/.ready ## rebuild every model that ships (minutes)
 	$(DEV)/bin/featherbox-export artifacts
 
-bench: $(DEV)/.ready ## measure the server beside its in-process ceiling
-	$(DEV)/bin/python -m benchmarks.load
+bench: $(DEV)/.ready ## measure the server: every goal with its verdict (5 minutes)
+	$(DEV)/bin/python -m benchmarks.table
+
+bench-quick: $(DEV)/.ready ## the same with short loads (2 minutes)
+	$(DEV)/bin/python -m benchmarks.table --quick
+
+bench-rivals: $(DEV)/.ready ## the same beside other servers, installed under build/ (20 minutes)
+	$(DEV)/bin/python -m benchmarks.table --rivals --save
+
+check-zoo: $(DEV)/.ready ## every variant of every net from export to the engine (half an hour)
+	$(DEV)/bin/python -m export_tools.check_zoo
 
 image: ## build the container image
 	docker build -t featherbox:local .
