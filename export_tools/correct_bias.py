@@ -34,7 +34,7 @@ def correct_biases(
         planes: calibration images, uint8 [3, height, width] each.
 
     Returns:
-        How many layers were corrected: those with a bias.
+        How many layers were corrected: those with a bias that are not kept float.
     """
     layers = {node.name: node for node in quantized.graph.node if node.op_type in _LAYERS}
     makers = {name: node for node in quantized.graph.node for name in node.output}
@@ -45,7 +45,9 @@ def correct_biases(
         layer = layers.get(node.name)
         if node.op_type not in _LAYERS or layer is None or len(layer.input) < 3:
             continue
-        weight, bias = makers[layer.input[1]], makers[layer.input[2]]
+        weight, bias = makers.get(layer.input[1]), makers.get(layer.input[2])
+        if weight is None or bias is None:
+            continue  # kept float
         error = _values(theirs, node.input[1]) - _dequantized(ours, weight)
         shift = mean_shift(node, error, means[node.input[0]])
         steps = np.round(_values(ours, bias.input[0]) + shift / _values(ours, bias.input[1]))
@@ -103,8 +105,10 @@ def _values(tensors: dict[str, onnx.TensorProto], name: str) -> _Floats:
 
 
 def _dequantized(tensors: dict[str, onnx.TensorProto], node: NodeProto) -> _Floats:
-    """Return the float values behind a DequantizeLinear of symmetric weights."""
+    """Return the float values behind a DequantizeLinear of weights."""
     values, scale = _values(tensors, node.input[0]), _values(tensors, node.input[1])
+    if len(node.input) > 2:
+        values = values - _values(tensors, node.input[2]).reshape(-1)[0]  # one for all channels
     axis = next((item.i for item in node.attribute if item.name == "axis"), 1)
     shape = [-1 if place == axis else 1 for place in range(values.ndim)]
     return values * (scale.reshape(shape) if scale.ndim else scale)

@@ -4,19 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto
 
-from export_tools.correct_bias import correct_biases
+from export_tools.compress import Plan, Settings, compress_graph
 from export_tools.draft import Draft, check_name, expect_selftest, file_facts_of, tool_versions
 from export_tools.errors import ExportError
 from export_tools.evaluate import Agreement, accuracy, agreement, run_all
-from export_tools.fold_input import absorb_scale, feed_image
 from export_tools.fp32 import Say
 from export_tools.gates import UNTRAINED_GATES, Int8Gates, check_int8
 from export_tools.graph_checks import check_contract
-from export_tools.graph_clean import clean_graph
 from export_tools.measure import ROUNDS, measured_facts, time_side_by_side
 from export_tools.photos import (
     CALIBRATION_PHOTOS,
@@ -24,8 +20,6 @@ from export_tools.photos import (
     gate_data_name,
     gate_photos,
 )
-from export_tools.quantize import SETTINGS, quantize_graph
-from export_tools.share_concat import share_concat_scales
 from export_tools.views import ViewPolicy, draw_views, photos_to_planes, views_to_planes
 from service.engine.manifest import MODEL_FILE, CompressionStep, InputPolicy, Manifest, Quality
 from service.engine.session import OrtSession, Session, SessionOptions
@@ -44,6 +38,7 @@ class Effort:
     rounds: int = ROUNDS
 
 
+DEFAULT_PLAN = Plan()
 FULL = Effort()
 # To see that it works and what it costs, not how well it answers.
 QUICK = Effort(replace(CALIBRATION_VIEWS, per_photo=1), replace(GATE_VIEWS, per_photo=1), rounds=7)
@@ -114,25 +109,15 @@ def quantize_bytes(
 
 
 def quantize_with(
-    graph: bytes, planes: list[NDArray[np.uint8]]
+    graph: bytes, planes: list[NDArray[np.uint8]], plan: Plan = DEFAULT_PLAN
 ) -> tuple[bytes, list[CompressionStep]]:
     """Quantise a contract graph with calibration images uint8 [3, height, width]."""
-    model: ModelProto = onnx.load_model_from_string(graph)
-    mean = absorb_scale(model)
-    quantized = quantize_graph(model, planes)
-    corrected = correct_biases(quantized, model, planes)
-    fed = mean is not None and feed_image(quantized, mean)
-    shared = share_concat_scales(quantized)
-    settings = {
-        **SETTINGS,
+    facts: Settings = {
         "calibration_views": len(planes),
         "calibration_photos": ", ".join(photo.file for photo in CALIBRATION_PHOTOS),
         "calibration_seed": CALIBRATION_VIEWS.seed,
-        "biases_corrected": corrected,
-        "normalisation_folded": fed,
-        "concatenations_sharing_a_scale": shared,
     }
-    return clean_graph(quantized), [CompressionStep(step="static int8", settings=settings)]
+    return compress_graph(graph, planes, plan, facts)
 
 
 def compare_on_gate_views(

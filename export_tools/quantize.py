@@ -1,4 +1,4 @@
-"""Static int8 by ONNX Runtime: QDQ, U8 activations, S8 weights per channel, MinMax ranges.
+"""Static int8 by ONNX Runtime: QDQ, weights per channel, integers and ranges as `schemes` says.
 
 What stays float, and why (measured on both shipped nets):
 - the normalisation before the first convolution: `fold_input` replaces it afterwards;
@@ -18,24 +18,18 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from onnxruntime.quantization import (
     CalibrationDataReader,
-    CalibrationMethod,
     QuantFormat,
-    QuantType,
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from export_tools.schemes import Scheme
 from service.engine.session import INPUT_NAME
 
 _PRODUCTS = ("Gemm", "MatMul")
 _POOLS = ("ReduceMean", "GlobalAveragePool", "AveragePool")
 
-SETTINGS: dict[str, str | int | float | bool | None] = {
-    "format": "QDQ",
-    "activations": "uint8",
-    "weights": "int8 per channel",
-    "ranges": "min and max",
-}
+DEFAULT_SCHEME = Scheme()
 
 
 class PlanesReader(CalibrationDataReader):  # type: ignore[misc]
@@ -51,12 +45,19 @@ class PlanesReader(CalibrationDataReader):  # type: ignore[misc]
         return None if planes is None else {INPUT_NAME: planes[np.newaxis]}
 
 
-def quantize_graph(model: ModelProto, planes: Sequence[NDArray[np.uint8]]) -> ModelProto:
+def quantize_graph(
+    model: ModelProto,
+    planes: Sequence[NDArray[np.uint8]],
+    scheme: Scheme = DEFAULT_SCHEME,
+    keep_float: Sequence[str] = (),
+) -> ModelProto:
     """Quantise a graph that holds the contract.
 
     Args:
         model: the fp32 graph; it is not changed.
         planes: calibration images, uint8 [3, height, width] each.
+        scheme: integers, and how ranges are found.
+        keep_float: names of further nodes that stay float.
 
     Returns:
         The int8 graph, with all that the tool leaves in it; see `graph_clean`.
@@ -73,12 +74,12 @@ def quantize_graph(model: ModelProto, planes: Sequence[NDArray[np.uint8]]) -> Mo
             str(target),
             PlanesReader(planes),
             quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=float_nodes(model),
-            extra_options={"OpTypesToExcludeOutputQuantization": list(_PRODUCTS)},
+            nodes_to_exclude=list(dict.fromkeys([*float_nodes(model), *keep_float])),
+            extra_options={
+                "OpTypesToExcludeOutputQuantization": list(_PRODUCTS),
+                **scheme.extra_options,
+            },
+            **scheme.types,
         )
         return onnx.load(target)
 

@@ -1,0 +1,92 @@
+"""The way of a graph from fp32 to int8, each step in its own module.
+
+fold_input.absorb_scale   the normalisation's factor into the first convolution
+quantize                  weights and activations to integers, by the scheme
+pair_safe                 weights that cannot saturate, for hosts without VNNI
+correct_bias              the mean error of rounded weights out of the biases
+fold_input.feed_image     the image itself as the first quantised tensor
+share_concat              one scale for the parts of a concatenation
+distil_int8               what rounding cost, learnt back from the parent
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from export_tools.correct_bias import correct_biases
+from export_tools.distil_int8 import Lesson, distil
+from export_tools.errors import ExportError
+from export_tools.fold_input import absorb_scale, feed_image
+from export_tools.graph_clean import clean_graph
+from export_tools.pair_safe import make_pair_safe
+from export_tools.quantize import quantize_graph
+from export_tools.schemes import Scheme
+from export_tools.share_concat import share_concat_scales
+from service.engine.manifest import CompressionStep
+
+Planes = Sequence[NDArray[np.uint8]]
+Settings = dict[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a graph is made int8; `keep_float` names nodes, `lesson` None skips the fine-tune."""
+
+    scheme: Scheme = field(default_factory=Scheme)
+    keep_float: tuple[str, ...] = ()
+    lesson: Lesson | None = None
+
+
+def compress_graph(
+    graph: bytes,
+    planes: Planes,
+    plan: Plan,
+    facts: Settings,
+    lesson_planes: Planes = (),
+) -> tuple[bytes, list[CompressionStep]]:
+    """Quantise a contract graph.
+
+    Args:
+        graph: fp32.
+        planes: calibration images, uint8 [3, height, width] each.
+        plan: what is done.
+        facts: about the images, for the manifest.
+        lesson_planes: images to learn from; none takes those of the calibration.
+
+    Returns:
+        The int8 graph and the steps taken.
+
+    Raises:
+        ExportError: the plan names a node that the graph does not have.
+    """
+    model: ModelProto = onnx.load_model_from_string(graph)
+    _check_names(model, plan.keep_float)
+    mean = absorb_scale(model)
+    quantized = quantize_graph(model, planes, plan.scheme, plan.keep_float)
+    settings = plan.scheme.settings() | facts
+    if plan.scheme.pair_safe:
+        settings["channels_rescaled"] = make_pair_safe(quantized, model)
+    settings["biases_corrected"] = correct_biases(quantized, model, planes)
+    # The runtime multiplies only inputs and outputs of one type, and the image is uint8.
+    fed = plan.scheme.activations == "uint8" and mean is not None and feed_image(quantized, mean)
+    settings["normalisation_folded"] = fed
+    settings["concatenations_sharing_a_scale"] = share_concat_scales(quantized)
+    if plan.keep_float:
+        settings["layers_kept_float"] = ", ".join(plan.keep_float)
+    steps = [CompressionStep(step="static int8", settings=settings)]
+    if plan.lesson is not None:
+        images = lesson_planes or planes
+        loss = distil(quantized, model, images, plan.lesson)
+        learnt: Settings = {**asdict(plan.lesson), "views": len(images), "loss": round(loss, 6)}
+        steps.append(CompressionStep(step="distilled from fp32", settings=learnt))
+    return clean_graph(quantized), steps
+
+
+def _check_names(model: ModelProto, names: Sequence[str]) -> None:
+    missing = sorted(set(names) - {node.name for node in model.graph.node})
+    if missing:
+        raise ExportError(f"The graph has no node {', '.join(missing)} to keep float.")

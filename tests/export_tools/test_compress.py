@@ -1,0 +1,48 @@
+"""The steps from fp32 to int8, by plan."""
+
+import numpy as np
+import onnx
+import pytest
+
+from export_tools.compress import Plan, compress_graph
+from export_tools.distil_int8 import Lesson
+from export_tools.errors import ExportError
+from export_tools.schemes import COMPARED, Scheme
+from service.engine.session import OrtSession, SessionOptions
+from tests.export_tools.conftest import random_planes
+
+
+@pytest.mark.parametrize("scheme", COMPARED.values(), ids=COMPARED)
+def test_every_scheme_answers_nearly_as_fp32(tiny_graph: bytes, scheme: Scheme) -> None:
+    planes = random_planes(24)
+    graph, steps = compress_graph(tiny_graph, list(planes), Plan(scheme), {"views": 24})
+    found = OrtSession(graph, SessionOptions()).run(planes)
+    wanted = OrtSession(tiny_graph, SessionOptions()).run(planes)
+    assert float(np.abs(found - wanted).mean()) < 0.02
+    assert steps[0].settings["views"] == 24
+    assert steps[0].settings["weights"] == f"{scheme.weights} per channel"
+
+
+def test_a_layer_is_kept_float(tiny_graph: bytes) -> None:
+    model = onnx.load_model_from_string(tiny_graph)
+    name = [node.name for node in model.graph.node if node.op_type == "Conv"][-1]
+    graph, steps = compress_graph(tiny_graph, list(random_planes(8)), Plan(keep_float=(name,)), {})
+    kept = next(n for n in onnx.load_model_from_string(graph).graph.node if n.name == name)
+    weights = {tensor.name for tensor in onnx.load_model_from_string(graph).graph.initializer}
+    assert kept.input[1] in weights
+    assert steps[0].settings["layers_kept_float"] == name
+
+
+def test_an_unknown_layer_is_refused(tiny_graph: bytes) -> None:
+    with pytest.raises(ExportError, match="no node nowhere"):
+        compress_graph(tiny_graph, list(random_planes(2)), Plan(keep_float=("nowhere",)), {})
+
+
+def test_a_lesson_is_a_step_and_repeats_to_the_byte(tiny_graph: bytes) -> None:
+    planes = list(random_planes(12))
+    plan = Plan(lesson=Lesson(steps=4, batch=4))
+    first, steps = compress_graph(tiny_graph, planes, plan, {})
+    second, _ = compress_graph(tiny_graph, planes, plan, {})
+    assert first == second
+    assert [step.step for step in steps] == ["static int8", "distilled from fp32"]
+    assert steps[1].settings["views"] == 12
