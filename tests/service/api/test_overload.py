@@ -135,7 +135,8 @@ def test_no_place_is_lost_by_requests_that_fail(small_server: LiveServer) -> Non
 
 def test_clients_that_go_away_leave_no_place_taken(small_server: LiveServer) -> None:
     with gated(small_server.model()) as session:
-        with httpx.Client(base_url=small_server.url, timeout=0.2) as impatient:
+        patience = httpx.Timeout(30.0, read=0.2)
+        with httpx.Client(base_url=small_server.url, timeout=patience) as impatient:
             for _ in range(3):
                 with pytest.raises(httpx.ReadTimeout):
                     impatient.post("/classify", files={"image": ("a.png", photo())})
