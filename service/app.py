@@ -24,6 +24,9 @@ from service.engine.session import SessionOptions, check_providers
 from service.engine.workers import WorkerPool
 from service.settings import Settings
 
+# What only makes lone images faster must not delay the first answers.
+_WIDEN_AFTER_S = 2.0
+
 logger = logging.getLogger("featherbox")
 
 
@@ -113,15 +116,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         host.cpu, host.cpus, pool.threads, pool.capacity,
     )  # fmt: skip
 
+    stopping = threading.Event()
+
     def load() -> None:
         context.repository.load_all()
         context.metrics.show_models(context.repository.models, host.onnxruntime)
         ready = sum(model.loaded is not None for model in context.repository.models)
         logger.info("%d of %d models ready", ready, len(context.repository.models))
+        if not stopping.wait(_WIDEN_AFTER_S):
+            context.repository.widen_all()
 
     loader = threading.Thread(target=load, name="loader", daemon=True)
     loader.start()
     yield
+    stopping.set()
     pool.close()
     context.ledger.settle()
     logger.info("stopped")

@@ -105,12 +105,12 @@ class ModelRepository:
         return list(self._models.values())
 
     def load_all(self) -> None:
-        """Load, warm up and self-test every model, one after the other.
-
-        What only makes lone requests faster comes last, when all models serve.
-        """
+        """Load, warm up and self-test every model, one after the other."""
         for model in self.models:
             self._load(model)
+
+    def widen_all(self) -> None:
+        """Give every model its session for lone images; making one holds up Python a moment."""
         for model in self.models:
             if model.loaded is not None:
                 try:

@@ -61,6 +61,7 @@ def settings_for(repository: Path, **changes: Any) -> Settings:
         "model_repository": repository,
         "default_model": "colours",
         "worker_threads": 2,
+        "lone_request_threads": 1,  # no second session, which a test's own would not replace
         "log_format": "json",
     }
     return Settings(**(values | changes))
