@@ -56,7 +56,7 @@ class Job(Generic[T]):
         return not self._finished.locked()
 
     def result(self, timeout_s: float = -1) -> T:
-        """Wait for the job on this thread; return its result or raise its error.
+        """Wait for the job on this thread; return its result or raise its error, once.
 
         Raises:
             DeadlineExceeded: it was dropped because its deadline had passed.
@@ -65,9 +65,15 @@ class Job(Generic[T]):
         if not self._finished.acquire(timeout=timeout_s):
             raise TimeoutError
         self._finished.release()
-        if self._error is not None:
-            raise self._error
-        return self._result
+        if self._error is None:
+            return self._result
+        # An error holds the frames that it came through, and the image in them. Were it held by
+        # this job or this frame, which are among them, it would stay until the collector's turn.
+        error, self._error = self._error, None
+        try:
+            raise error
+        finally:
+            del error
 
     def cancel(self) -> bool:
         """Drop the job if no thread has begun it, and let go of its work at once."""

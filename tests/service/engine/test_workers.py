@@ -1,14 +1,16 @@
 """The bounded pool: admission, deadlines, cancellation, closing."""
 
+import gc
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
 from service.engine.workers import WorkerPool
-from service.errors import DeadlineExceeded, NotReady, Overloaded
+from service.errors import DamagedImage, DeadlineExceeded, NotReady, Overloaded
 from tests.support.waiting import wait_until
 
 NEVER = float("inf")
@@ -109,6 +111,28 @@ def test_a_job_whose_deadline_passed_while_it_waited_does_no_work(crew: Crew) ->
         late.result(30)
     assert crew.ran == []
     wait_until(lambda: crew.pool.in_flight == 0, "all places are free")
+
+
+def test_a_failed_job_keeps_its_image_no_longer_than_its_error(crew: Crew) -> None:
+    class Image:
+        """Stands for a body of many bytes."""
+
+    kept: list[weakref.ref[Image]] = []
+
+    def work(_queued_ms: float) -> None:
+        image = Image()
+        kept.append(weakref.ref(image))
+        raise DamagedImage("cut short")
+
+    gc.disable()
+    try:
+        job = crew.pool.submit(work, NEVER)
+        with suppress(DamagedImage):
+            job.result(30)
+        del job
+        wait_until(lambda: kept[0]() is None, "the image is let go of", timeout_s=5)
+    finally:
+        gc.enable()
 
 
 def test_a_cancelled_job_does_no_work_and_frees_its_place(crew: Crew) -> None:
