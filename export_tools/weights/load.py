@@ -24,7 +24,7 @@ from export_tools.weights.choose import (
     deployed_options,
     merge_options,
 )
-from export_tools.weights.head import build_seeded, head_keys
+from export_tools.weights.head import Build, build_seeded, head_keys
 from export_tools.weights.source import Checkpoint, FileTensor, Normalisation, WeightSource
 from models import ModelSpec, count_macs, count_parameters, create_model, get_spec
 from service.engine.manifest import InputPolicy, PublishedAccuracy
@@ -89,12 +89,7 @@ def load_net(
     crop = crop_of(source, architecture, checkpoint, input_size)
     published = checkpoint.published if checkpoint else source.published.get(architecture)
     build = partial(build_net, architecture, crop.size, options)
-    net = build_seeded(build, classes).eval()
-    found = source.read(path)
-    head = head_keys(build, classes) if new_head else frozenset()
-    fresh = _arrange(net, source, found, path.name, head)
-    if source.normalisation.order == "bgr":
-        _reverse_input_channels(net)
+    net, fresh = _filled(build, classes, source, path, new_head)
     return LoadedNet(
         net=net,
         spec=get_spec(architecture, **options),
@@ -109,6 +104,22 @@ def load_net(
         published=None if fresh else published,
         untrained=f"new classifier of {classes} classes" if fresh else "",
     )
+
+
+def _filled(
+    build: Build,
+    classes: int,
+    source: WeightSource,
+    path: Path,
+    new_head: bool,
+) -> tuple[nn.Module, bool]:
+    """Return a net with the file's weights, taking RGB, and whether its head is a fresh one."""
+    net = build_seeded(build, classes).eval()
+    head = head_keys(build, classes) if new_head else frozenset()
+    fresh = _arrange(net, source, source.read(path), path.name, head)
+    if source.normalisation.order == "bgr":
+        _reverse_input_channels(net)
+    return net, bool(fresh)
 
 
 def _check_architecture(architecture: str, source: WeightSource) -> None:
