@@ -134,6 +134,15 @@ def test_an_endless_model_name_is_refused(server: LiveServer) -> None:
     assert problem(server.classify(photo(), model="x" * 10_000)) == (422, "invalid_parameter")
 
 
+def test_a_query_of_absurdly_many_fields_is_malformed(server: LiveServer) -> None:
+    response = server.client.post("/classify?" + "x=1&" * 1000, content=photo())
+    assert problem(response) == (400, "malformed_request")
+
+
+def test_unknown_query_fields_are_passed_over(server: LiveServer) -> None:
+    assert len(labels(server.classify(photo(), colour="red", top_k=1))) == 1
+
+
 def test_an_empty_body_is_called_empty(server: LiveServer) -> None:
     assert problem(server.classify_raw(b"")) == (400, "empty_body")
 
