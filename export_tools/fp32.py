@@ -56,7 +56,8 @@ class Fp32Request:
     """What to export; `weights` None takes the file that the source packages.
 
     `options` are of the variant, beside those that the weights fix; `input_size` None is that of
-    the weights' maker, in pixels; `seed` is that of random weights (the source `RANDOM`).
+    the weights' maker, in pixels; `seed` is that of random weights (the source `RANDOM`);
+    `labels_option` is how the labels were asked for, where they are not ImageNet's.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Fp32Request:
     options: Options = field(default_factory=lambda: NO_OPTIONS)
     input_size: int | None = None
     seed: int = 0
+    labels_option: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,8 @@ def _command(request: Fp32Request, loaded: LoadedNet) -> str:
     parts += [f"--variant {name}={value}" for name, value in chosen.items()]
     if request.input_size is not None:
         parts.append(f"--input-size {request.input_size}")
+    if request.labels_option:
+        parts.append(request.labels_option)
     if request.name != request.architecture:
         parts.append(f"--name {request.name}")
     return " ".join(parts)

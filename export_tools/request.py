@@ -71,6 +71,7 @@ def resolve(typed: Typed) -> Fp32Request:
         options=options,
         input_size=typed.input_size,
         seed=typed.seed,
+        labels_option=_labels_option(typed),
     )
 
 
@@ -131,6 +132,12 @@ def _labels(typed: Typed) -> tuple[str, ...]:
     if typed.classes not in (None, len(labels)):
         raise DataError(f"{typed.labels.name} has {len(labels)} lines, --classes {typed.classes}.")
     return labels
+
+
+def _labels_option(typed: Typed) -> str:
+    if typed.labels is not None:
+        return f"--labels {typed.labels.name}"
+    return "" if typed.classes is None else f"--classes {typed.classes}"
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
