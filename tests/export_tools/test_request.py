@@ -49,7 +49,7 @@ def test_a_source_that_brings_its_file_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("typed", "text"),
     [
-        (Typed(net="mobilenet_v1"), r"--source \(timm-mobilenet, pytorchcv-mobilenet\)"),
+        (Typed(net="mobilenet_v1"), r"--source \(timm-mobilenet, pytorchcv-mobilenet, keras"),
         (Typed(net="mobilenet_v1", weights="mine.pth"), "where the weights of mobilenet_v1"),
         (Typed(net="lightweight_cnn"), "there is none for this net"),
         (Typed(net="xception", random_weights=True, weights="x.pth"), "neither --source nor"),
