@@ -1,6 +1,7 @@
 """Rebuild everything that ships: the work of `featherbox-export artifacts` and `make artifacts`.
 
-Nothing is published before every build has passed its gates.
+Every artifact has its recipe in `recipes/`; nothing is published before every build has passed
+the gates of its own.
 """
 
 from collections.abc import Callable
@@ -9,12 +10,13 @@ from pathlib import Path
 
 from export_tools.draft import Draft
 from export_tools.evaluate import Agreement
-from export_tools.fp32 import Fp32Request, Fp32Result, Say, build_fp32
-from export_tools.int8 import Int8Result, build_int8
+from export_tools.fp32 import Fp32Request, Say
 from export_tools.labels import imagenet_labels
 from export_tools.parity import Parity
 from export_tools.photos import selftest_photo
 from export_tools.publish import publish
+from export_tools.recipe import shipped_recipes
+from export_tools.run_recipe import run_recipe
 from export_tools.weights import get_source
 
 VERSION = 1
@@ -61,12 +63,9 @@ def build_shipped(say: Callable[[str, str], None]) -> list[Built]:
         ArtifactError: the first build or gate that fails.
     """
     built = []
-    for shipped in SHIPPED:
-        name = shipped.architecture
-        fp32: Fp32Result = build_fp32(request_for(shipped), _about(name, say))
-        built.append(Built(fp32.draft, parity=fp32.parity))
-        int8: Int8Result = build_int8(fp32.draft, f"{name}-int8", _about(f"{name}-int8", say))
-        built.append(Built(int8.draft, agreement=int8.agreement))
+    for name, recipe in shipped_recipes().items():
+        made = run_recipe(recipe, _about(name, say))
+        built.append(Built(made.draft, agreement=made.agreement))
     return built
 
 

@@ -12,12 +12,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from export_tools import cli_adopt
+from export_tools import cli_compress as compress
 from export_tools import cli_options as options
 from export_tools.adopt import adopt_model
 from export_tools.artifacts import Built, build_shipped, publish_all
+from export_tools.cli_progress import progress_on
 from export_tools.datasets import find_items
 from export_tools.draft import Draft, read_draft
 from export_tools.errors import DataError, PublishError
@@ -27,6 +29,7 @@ from export_tools.int8 import build_int8
 from export_tools.publish import publish as publish_draft
 from export_tools.publish import published_versions
 from export_tools.request import Typed, resolve
+from export_tools.scheme_table import compare_schemes, print_schemes
 from export_tools.tables import print_builds, print_evaluation, print_wide
 from export_tools.zoo_list import accuracy_table, nets_table
 from export_tools.zoo_table import counts_table
@@ -98,7 +101,7 @@ def export(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
     )
     with _errors_told():
         request = resolve(typed)
-        with _progress() as say:
+        with progress_on(console) as say:
             result = build_fp32(request, lambda step: say(request.name, step))
         print_builds(console, [Built(result.draft, parity=result.parity)])
         if result.untrained:
@@ -147,7 +150,7 @@ def adopt_(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
             name=name,
             selftest=selftest,
         )
-        with _progress() as say:
+        with progress_on(console) as say:
             adopted = adopt_model(request, lambda step: say(request.name, step))
         print_builds(console, [Built(adopted.draft, parity=adopted.parity)])
         _publish(adopted.draft, to, None, replace)
@@ -164,7 +167,7 @@ def quantize(
     """Make an int8 model from an fp32 one; nothing is written when a gate fails."""
     with _errors_told():
         parent, child = _read_model(from_, model), name or f"{model}-int8"
-        with _progress() as say:
+        with progress_on(console) as say:
             result = build_int8(parent, child, lambda step: say(child, step))
         print_builds(console, [Built(result.draft, agreement=result.agreement)])
         _publish(result.draft, to, None, replace)
@@ -211,37 +214,49 @@ def publish(
 
 
 @app.command()
+def run(
+    recipe: Annotated[Path, typer.Argument(help="A TOML file, or the name of what ships.")],
+    to: To = WORK,
+    version: Version = None,
+    replace: Replace = False,
+    report: compress.ReportFolder = None,
+) -> None:
+    """Run a recipe; finished steps are found again, a failed gate publishes nothing."""
+    with _errors_told():
+        with progress_on(console) as say:
+            made = compress.make(recipe, lambda step: say(recipe.stem, step), report)
+        print_builds(console, [Built(made.draft, agreement=made.agreement)])
+        _publish(made.draft, to, version, replace)
+
+
+@app.command()
+def schemes(
+    model: Annotated[str, typer.Argument(help="An fp32 model of the repository.")],
+    photos: compress.Photos = None,
+    with_: compress.With = None,
+    from_: From = REPOSITORY,
+) -> None:
+    """Compare the int8 schemes of all targets on a model, here and without VNNI (minutes)."""
+    with _errors_told():
+        parent = _read_model(from_, model)
+        further = {name: _read_model(from_, name).graph for name in with_ or ()}
+        with progress_on(console) as say:
+            rows = compare_schemes(
+                parent, lambda name: say(model, name), photos=photos, further=further
+            )
+        print_schemes(console, rows)
+
+
+@app.command()
 def artifacts(to: To = REPOSITORY) -> None:
     """Rebuild everything that ships; nothing is published unless every gate holds."""
     with _errors_told():
-        with _progress() as say:
+        with progress_on(console) as say:
             built = build_shipped(say)
             for item in built:
                 say(item.draft.manifest.name, "publishing")
             publish_all(built, to)
         print_builds(console, built)
-
-
-class _Say:
-    """Shows which model is at which step."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("")
-
-    def __call__(self, model: str, step: str) -> None:
-        text = f"{model}: {step}"
-        if self._progress.console.is_terminal:
-            self._progress.update(self._task, description=text)
-        else:
-            self._progress.console.print(text, markup=False)
-
-
-@contextmanager
-def _progress() -> Iterator[_Say]:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Say(progress)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ distil_int8               what rounding cost, learnt back from the parent
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from export_tools.correct_bias import correct_biases
-from export_tools.distil_int8 import Lesson, distil
+from export_tools.distil_int8 import Lesson, teach
 from export_tools.errors import ExportError
 from export_tools.fold_input import absorb_scale, feed_image
 from export_tools.graph_clean import clean_graph
@@ -78,12 +78,11 @@ def compress_graph(
     if plan.keep_float:
         settings["layers_kept_float"] = ", ".join(plan.keep_float)
     steps = [CompressionStep(step="static int8", settings=settings)]
+    made = clean_graph(quantized)
     if plan.lesson is not None:
-        images = lesson_planes or planes
-        loss = distil(quantized, model, images, plan.lesson)
-        learnt: Settings = {**asdict(plan.lesson), "views": len(images), "loss": round(loss, 6)}
-        steps.append(CompressionStep(step="distilled from fp32", settings=learnt))
-    return clean_graph(quantized), steps
+        made, learnt = teach(made, graph, lesson_planes or planes, plan.lesson)
+        steps.append(learnt)
+    return made, steps
 
 
 def _check_names(model: ModelProto, names: Sequence[str]) -> None:

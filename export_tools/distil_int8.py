@@ -14,15 +14,19 @@ https://arxiv.org/abs/2004.10568 (rounding is what to learn).
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from torch import Tensor
 
+from export_tools.fold_input import absorb_scale
+from export_tools.graph_clean import clean_graph
 from export_tools.torch_graph import TorchGraph, Values, round_through
+from service.engine.manifest import CompressionStep
 
 _Planes = Sequence[NDArray[np.uint8]]
 
@@ -214,3 +218,19 @@ def _axis(node: NodeProto) -> int:
 
 _LAYERS = ("Conv", "Gemm")
 _BIAS_UNIT = 64.0  # steps of a bias that count as one: a step of one weight times a usual input
+
+
+def teach(
+    graph: bytes, parent: bytes, planes: _Planes, lesson: Lesson
+) -> tuple[bytes, CompressionStep]:
+    """Fine-tune an int8 contract graph against its fp32 parent; return it and the step taken."""
+    quantized, original = onnx.load_model_from_string(graph), onnx.load_model_from_string(parent)
+    absorb_scale(original)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums in one order: the same bytes from build to build
+    try:
+        loss = distil(quantized, original, planes, lesson)
+    finally:
+        torch.set_num_threads(threads)
+    facts = {**asdict(lesson), "views": len(planes), "loss": round(loss, 6)}
+    return clean_graph(quantized), CompressionStep(step="distilled from fp32", settings=facts)

@@ -21,7 +21,14 @@ from export_tools.photos import (
     gate_photos,
 )
 from export_tools.views import ViewPolicy, draw_views, photos_to_planes, views_to_planes
-from service.engine.manifest import MODEL_FILE, CompressionStep, InputPolicy, Manifest, Quality
+from service.engine.manifest import (
+    MODEL_FILE,
+    CompressionStep,
+    InputPolicy,
+    Manifest,
+    Precision,
+    Quality,
+)
 from service.engine.session import OrtSession, Session, SessionOptions
 
 CALIBRATION_VIEWS = ViewPolicy(per_photo=16, seed=1, least_area=0.1, jitter=0.2)
@@ -79,19 +86,42 @@ def build_int8(
     policy = parent.manifest.input
     say("calibrating")
     graph, steps = quantize_bytes(parent.graph, policy, effort.calibration)
+    gates = gates or (UNTRAINED_GATES if parent.untrained else Int8Gates())
+    return finish_draft(Made(parent, name, graph, tuple(steps)), say, gates, effort)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A graph made from `parent`; `command` None is what `quantize` would have been told."""
+
+    parent: Draft
+    name: str
+    graph: bytes
+    steps: tuple[CompressionStep, ...]
+    precision: Precision = "int8"
+    command: str | None = None
+
+
+def finish_draft(made: Made, say: Say, gates: Int8Gates, effort: Effort = FULL) -> Int8Result:
+    """Compare a compressed graph with its parent, check the gates, time both, make the draft.
+
+    Raises:
+        ExportError: the graph breaks the contract.
+        GateFailed: the model is not good or small enough.
+    """
+    parent, name, graph, policy = made.parent, made.name, made.graph, made.parent.manifest.input
     check_contract(graph, policy, parent.manifest.classes)
     say("comparing with fp32")
     fp32 = OrtSession(parent.graph, SessionOptions())
-    int8 = OrtSession(graph, SessionOptions())
-    found = compare_on_gate_views(fp32, int8, policy, effort.gate)
-    gates = gates or (UNTRAINED_GATES if parent.untrained else Int8Gates())
+    child = OrtSession(graph, SessionOptions())
+    found = compare_on_gate_views(fp32, child, policy, effort.gate)
     check_int8(gates, found, len(parent.graph), len(graph))
     say("timing")
     timings = time_side_by_side(
         {parent.manifest.name: parent.graph, name: graph}, _timing_image(policy), effort.rounds
     )
     draft = Draft(
-        manifest=_manifest(parent, name, graph, steps, _quality(parent, int8, found)),
+        manifest=_manifest(made, _quality(parent, child, found)),
         graph=graph,
         labels=parent.labels,
         selftest=parent.selftest,
@@ -158,31 +188,32 @@ def _quality(parent: Draft, session: Session, found: Agreement) -> Quality:
     )
 
 
-def _manifest(
-    parent: Draft, name: str, graph: bytes, steps: list[CompressionStep], quality: Quality
-) -> Manifest:
-    origin = parent.manifest
+def _manifest(made: Made, quality: Quality) -> Manifest:
+    origin, graph = made.parent.manifest, made.graph
     command = f"featherbox-export quantize {origin.name}"
-    if name != f"{origin.name}-int8":
-        command += f" --name {name}"
+    if made.name != f"{origin.name}-int8":
+        command += f" --name {made.name}"
     before = f"{origin.provenance.command} && " if origin.provenance.command else ""
     return origin.model_copy(
         update={
-            "name": name,
+            "name": made.name,
             "version": 1,
-            "precision": "int8",
+            "precision": made.precision,
             "file_bytes": len(graph),
             "files": {**origin.files, **file_facts_of({MODEL_FILE: graph})},
             "quality": quality,
-            "compression": [*origin.compression, *steps],
+            "compression": [*origin.compression, *made.steps],
             "provenance": origin.provenance.model_copy(
-                update={"tools": tool_versions(quantized=True), "command": before + command}
+                update={
+                    "tools": tool_versions(quantized=True),
+                    "command": made.command or before + command,
+                }
             ),
             "selftest": expect_selftest(
                 OrtSession(graph, SessionOptions()),
                 origin.input,
-                parent.labels,
-                parent.selftest,
+                made.parent.labels,
+                made.parent.selftest,
                 tolerance=SELFTEST_TOLERANCE,
                 must_be_sure=False,
             ),
