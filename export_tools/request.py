@@ -58,6 +58,11 @@ def resolve(typed: Typed) -> Fp32Request:
         published = find_published(SOURCES.values(), typed.weights)
         if published is None:
             file = Path(typed.weights)
+        elif published.checkpoint.architecture != typed.net:
+            raise WeightsError(
+                f"{typed.weights} are weights of {published.checkpoint.architecture}, "
+                f"not of {typed.net}."
+            )
         else:
             source, checkpoint, file = published.source, published.checkpoint, fetch(published)
     return Fp32Request(

@@ -30,7 +30,7 @@ def checkpoint(
     return Checkpoint(
         name=name,
         architecture=architecture,
-        file=f"{file}.pth.zip, unzipped",
+        file=f"{file}.pth (released as {file}.pth.zip)",
         variant=variant or {},
         published=PublishedAccuracy(top1=top1, top5=top5, source=f"pytorchcv {name}, fp32"),
     )

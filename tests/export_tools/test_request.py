@@ -54,6 +54,7 @@ def test_a_source_that_brings_its_file_is_the_default() -> None:
         (Typed(net="lightweight_cnn"), "there is none for this net"),
         (Typed(net="xception", random_weights=True, weights="x.pth"), "neither --source nor"),
         (Typed(net="xception", weights="timm:vit"), "timm has no 'vit'"),
+        (Typed(net="xception", weights="torchvision:googlenet"), "are weights of googlenet, not"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
