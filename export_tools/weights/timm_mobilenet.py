@@ -26,7 +26,7 @@ TIMM_MOBILENET = WeightSource(
         Checkpoint(
             name=f"mobilenetv1_100.{_RECIPE}",
             architecture="mobilenet_v1",
-            file=f"model.safetensors of huggingface.co/timm/mobilenetv1_100.{_RECIPE}",
+            file=f"model.safetensors (timm/mobilenetv1_100.{_RECIPE} on the Hugging Face hub)",
             published=PublishedAccuracy(
                 top1=0.75388, top5=0.92310, source=f"timm mobilenetv1_100.{_RECIPE}, fp32, 224 px"
             ),
@@ -34,7 +34,7 @@ TIMM_MOBILENET = WeightSource(
         Checkpoint(
             name=f"mobilenetv1_125.{_RECIPE}",
             architecture="mobilenet_v1",
-            file=f"model.safetensors of huggingface.co/timm/mobilenetv1_125.{_RECIPE}",
+            file=f"model.safetensors (timm/mobilenetv1_125.{_RECIPE} on the Hugging Face hub)",
             variant={"width": 1.25},
             crop=Crop(224, 248),  # crop_pct 0.9
             published=PublishedAccuracy(
