@@ -127,7 +127,8 @@ def test_sigterm_answers_what_was_begun_and_refuses_what_comes_after(repository:
             status, document = answer(connection)
         assert (status, document["predictions"][0]["label"]) == (200, "blue")
         assert process.wait() == BY_SIGTERM
-        assert process.records()[-1]["message"] == "stopped"
+        messages = [record["message"] for record in process.records()]
+        assert messages[-2:] == ["POST /classify 200", "stopped"]
         assert "Traceback" not in "".join(process.lines)
 
 

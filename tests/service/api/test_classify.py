@@ -104,7 +104,10 @@ def test_top_k_says_how_many_labels(server: LiveServer, top_k: int) -> None:
     assert len(labels(server.classify(photo(), top_k=top_k))) == top_k
 
 
-@pytest.mark.parametrize("top_k", ["0", "-1", "4", "1000000000000", "9" * 5000, "2.5", "x", ""])
+@pytest.mark.parametrize(
+    "top_k",
+    ["0", "-1", "4", "1000000000000", "9" * 5000, "2.5", "x", "", "+1", " 1", "²", "\u0661"],
+)
 def test_a_top_k_out_of_range_is_refused_by_name(server: LiveServer, top_k: str) -> None:
     response = server.classify(photo(), top_k=top_k)
     assert problem(response) == (422, "invalid_parameter")
@@ -221,7 +224,7 @@ def test_other_content_types_are_told_what_to_send(server: LiveServer, content_t
     assert "curl -F image=@photo.jpg" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("timeout", ["0", "-5", "soon", "1.5"])
+@pytest.mark.parametrize("timeout", ["0", "-5", "soon", "1.5", "", "1, 2"])
 def test_a_timeout_out_of_range_is_refused_by_name(server: LiveServer, timeout: str) -> None:
     response = server.classify_raw(photo(), {"x-request-timeout-ms": timeout})
     assert problem(response) == (422, "invalid_parameter")

@@ -1,5 +1,6 @@
 """GET /livez and GET /readyz: before, while and after the models can run."""
 
+import logging
 import threading
 from pathlib import Path
 
@@ -61,6 +62,23 @@ def test_before_the_models_are_loaded_the_service_is_alive_and_not_ready(
             gate.set()
         wait_until(lambda: live.client.get("/readyz").is_success, "the service is ready")
         assert live.classify(photo()).is_success
+
+
+def test_being_not_ready_is_logged_and_being_ready_is_not(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ready(server)[0] == 200
+    monkeypatch.setattr(health, "_PROBE_TIMEOUT_S", 0.05)
+    with gated(server.model()):
+        assert ready(server)[0] == 503
+
+    def logged() -> dict[str, int]:
+        lines = [record for record in caplog.records if record.name == "featherbox.access"]
+        return {line.getMessage(): line.levelno for line in lines}
+
+    wait_until(lambda: "GET /readyz 503" in logged(), "the requests are logged")
+    assert logged() == {"GET /readyz 200": logging.DEBUG, "GET /readyz 503": logging.INFO}
+    wait_until(lambda: ready(server)[0] == 200, "the service is ready again")
 
 
 def test_a_service_that_has_stopped_takes_no_more_work(repository: Path) -> None:

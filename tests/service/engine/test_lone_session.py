@@ -4,11 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from service.engine.artifact import LoadedModel, load_artifact
 from service.engine.decode import DecodeLimits
+from service.engine.host import describe_host
+from service.engine.repository import ModelRepository
 from service.engine.session import Session, SessionOptions
+from service.errors import UnsafeGraph
 from tests.support.artifacts import write_artifact
 from tests.support.images import photo
 
@@ -50,6 +54,22 @@ def test_both_sessions_give_the_same_answer(tmp_path: Path) -> None:
         for alone in (False, True)
     ]
     assert answers[0] == answers[1]
+
+
+def test_a_model_whose_lone_session_cannot_be_made_serves_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> LoadedModel:
+        raise UnsafeGraph("no room for another session")
+
+    monkeypatch.setattr(LoadedModel, "widened", fail)
+    write_artifact(tmp_path, "colours")
+    models = ModelRepository(tmp_path, WIDE, describe_host())
+    models.load_all()
+    models.widen_all()
+    model = models.find("colours").require()
+    assert model.lone_session is None
+    assert model.classify(photo("red"), 1, DecodeLimits(), alone=True).predictions
 
 
 def test_one_thread_makes_no_second_session(tmp_path: Path) -> None:

@@ -135,6 +135,20 @@ def test_a_failed_job_keeps_its_image_no_longer_than_its_error(crew: Crew) -> No
         gc.enable()
 
 
+def test_an_idle_thread_keeps_no_job(crew: Crew) -> None:
+    class Work:
+        """Stands for a closure over a body of many bytes."""
+
+        def __call__(self, _queued_ms: float) -> "Work":
+            return self
+
+    work = Work()
+    kept = weakref.ref(work)
+    assert crew.pool.submit(work, NEVER).result(30) is work
+    del work
+    wait_until(lambda: kept() is None, "the work and its result are let go of", timeout_s=5)
+
+
 def test_a_cancelled_job_does_no_work_and_frees_its_place(crew: Crew) -> None:
     crew.occupy()
     dropped = crew.pool.submit(lambda q: crew.note("dropped", q), NEVER)
