@@ -88,10 +88,11 @@ def classifier(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def light_model(name: str) -> ModelProto:
+def light_model(name: str, head: float = 1.0) -> ModelProto:
     """Return a light model of onnx's backend tests with random weights.
 
-    They ship with constant ones, whose answers are all alike.
+    They ship with constant ones, whose answers are all alike. `head` scales the classifier, for
+    nets whose answers would be sure of one class to the last bit.
     """
     model = onnx.load(LIGHT / f"light_{name}.onnx")
     graph = model.graph
@@ -105,6 +106,8 @@ def light_model(name: str) -> ModelProto:
         values = weights(*shape, seed=number)
         if len(shape) == 1:  # batch norm's variances are among them
             values = (np.abs(values) * 0.2 + 0.5).astype(np.float32)
+        if len(shape) == 2:
+            values *= np.float32(head)
         graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
         graph.input.append(helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, shape))
     del graph.node[:]

@@ -14,25 +14,25 @@ CAFFE = Preprocessing(mean=(104.0, 117.0, 123.0), std=(40.0, 40.0, 40.0), channe
 
 
 @pytest.mark.parametrize(
-    ("name", "softmax_added", "reshapes", "macs"),
+    ("name", "head", "softmax_added", "reshapes", "macs"),
     [
-        ("squeezenet", False, 0, 349_151_936),
-        ("shufflenet", False, 33, 124_664_528),
-        ("inception_v1", False, 1, 1_431_556_352),
-        ("densenet121", True, 0, 2_834_161_664),
+        ("squeezenet", 1.0, False, 0, 349_151_936),
+        ("shufflenet", 0.0005, False, 33, 124_664_528),
+        ("inception_v1", 1.0, False, 1, 1_431_556_352),
+        ("densenet121", 1.0, True, 0, 2_834_161_664),
     ],
 )
 def test_a_published_model_is_adopted_and_served(
-    name: str, softmax_added: bool, reshapes: int, macs: int, tmp_path: object
+    name: str, head: float, softmax_added: bool, reshapes: int, macs: int, tmp_path: object
 ) -> None:
     adopted = adopt_model(
-        request(light_model(name), name=name, labels=LABELS, preprocessing=CAFFE), silent
+        request(light_model(name, head), name=name, labels=LABELS, preprocessing=CAFFE), silent
     )
     assert adopted.softmax_added is softmax_added
     assert adopted.reshapes_freed == reshapes
     assert adopted.parity.max_difference < 1e-5
     assert adopted.draft.manifest.macs == macs
-    assert adopted.draft.manifest.selftest.probability > 0.0011  # not all classes alike
+    assert 0.005 < adopted.draft.manifest.selftest.probability < 0.99  # answers that can differ
     publish(adopted.draft, tmp_path)  # type: ignore[arg-type]
 
 
@@ -48,4 +48,4 @@ def test_constant_weights_stay_nodes_so_that_the_file_stays_small() -> None:
     adopted = adopt_model(request(data, labels=LABELS, preprocessing=CAFFE), silent)
     graph = onnx.load_model_from_string(adopted.draft.graph)
     assert adopted.draft.manifest.file_bytes < 20_000
-    assert [np.prod(t.dims) for t in graph.graph.initializer if t.data_type == 1] == [3, 3]
+    assert all(np.prod(tensor.dims) <= 1000 for tensor in graph.graph.initializer)
