@@ -176,19 +176,22 @@ def quantize(
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A model of the repository.")],
-    data: Annotated[Path, typer.Argument(help="Class folders, a CSV, or a folder of photos.")],
+    data: Annotated[
+        Path | None, typer.Argument(help="Class folders, a CSV, or a folder of photos.")
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option("--labels", help="The classes of a flat folder's photos.")
     ] = None,
     parent: Annotated[
         str | None, typer.Option("--parent", help="A model to compare the answers with.")
     ] = None,
+    imagenet: compress.ImageNet = None,
     from_: From = REPOSITORY,
 ) -> None:
     """Count a model's right answers, or how often it agrees with another model."""
     with _errors_told():
         child = _read_model(from_, model)
-        items = find_items(data, child.labels, labels)
+        items = find_items(compress.one_place(data, imagenet), child.labels, labels)
         if parent is None and all(item.index is None for item in items):
             raise DataError("The photos have no classes: compare with a model by --parent.")
         other = _classifier(_read_model(from_, parent)) if parent else None

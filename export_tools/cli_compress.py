@@ -1,10 +1,11 @@
-"""What `featherbox-export run` and `schemes` do and take."""
+"""What `featherbox-export run` and `schemes` do and take, and where `evaluate` looks."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from export_tools.errors import DataError
 from export_tools.fp32 import Say
 from export_tools.recipe import read_recipe
 from export_tools.report import write_report
@@ -20,6 +21,22 @@ Photos = Annotated[
 With = Annotated[
     list[str] | None, typer.Option("--with", help="A further model made of it; repeatable.")
 ]
+ImageNet = Annotated[
+    Path | None,
+    typer.Option("--imagenet", help="ImageNet's validation folder: flat, or by WordNet id."),
+]
+
+
+def one_place(data: Path | None, imagenet: Path | None) -> Path:
+    """Return where the images are.
+
+    Raises:
+        DataError: neither is given, or both.
+    """
+    place = data or imagenet
+    if place is None or (data is not None and imagenet is not None):
+        raise DataError("Name the images once: as an argument, or by --imagenet.")
+    return place
 
 
 def make(named: Path, say: Say, report: Path | None) -> Outcome:
