@@ -25,7 +25,7 @@ from torch import Tensor
 
 from export_tools.fold_input import absorb_scale
 from export_tools.graph_clean import clean_graph
-from export_tools.torch_graph import TorchGraph, Values, round_through
+from export_tools.torch_graph import TorchGraph, Values, one_thread, round_through
 from service.engine.manifest import CompressionStep
 
 _Planes = Sequence[NDArray[np.uint8]]
@@ -226,11 +226,7 @@ def teach(
     """Fine-tune an int8 contract graph against its fp32 parent; return it and the step taken."""
     quantized, original = onnx.load_model_from_string(graph), onnx.load_model_from_string(parent)
     absorb_scale(original)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums in one order: the same bytes from build to build
-    try:
+    with one_thread():
         loss = distil(quantized, original, planes, lesson)
-    finally:
-        torch.set_num_threads(threads)
     facts = {**asdict(lesson), "views": len(planes), "loss": round(loss, 6)}
     return clean_graph(quantized), CompressionStep(step="distilled from fp32", settings=facts)

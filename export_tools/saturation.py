@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto
 from torch import Tensor
 
-from export_tools.torch_graph import TorchGraph, Values
+from export_tools.torch_graph import TorchGraph, Values, one_thread
 from service.engine.session import OUTPUT_NAME
 
 LOWEST, HIGHEST = -(2**15), 2**15 - 1
@@ -52,7 +52,7 @@ class WithoutVnni:
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Classify uint8 [batch, 3, height, width] into float32 [batch, classes]."""
-        with torch.no_grad():
+        with one_thread(), torch.no_grad():
             values = self._graph.run(torch.from_numpy(images).float(), layer=self._saturate)
         answers: NDArray[np.float32] = values[OUTPUT_NAME].numpy()
         return answers

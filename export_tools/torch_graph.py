@@ -6,7 +6,8 @@ are floats that hold whole numbers, exact below 2^24; rounding passes gradients 
 (Bengio et al., 2013, https://arxiv.org/abs/1308.3432).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import onnx
@@ -82,6 +83,17 @@ class TorchGraph:
             if layer is not None and node.op_type in ("Conv", "Gemm"):
                 values[name] = layer(node, values, values[name])
         return values
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread: sums in one order, and no waiting for another busy core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def round_through(values: Tensor) -> Tensor:
