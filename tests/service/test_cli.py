@@ -9,17 +9,14 @@ from typer.testing import CliRunner, Result
 
 from service import cli
 from service.engine.manifest import MODEL_FILE
-from service.settings import Settings
 from tests.support.artifacts import write_artifact
 from tests.support.images import photo
 
 
 @pytest.fixture(autouse=True)
 def apart_from_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the command from changing the log here, and settings outside from changing it."""
+    """Keep the command from changing the log here."""
     monkeypatch.setattr(cli, "configure_logging", lambda *_: None)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"FEATHERBOX_{name.upper()}", raising=False)
 
 
 @pytest.fixture

@@ -9,12 +9,6 @@ from pydantic import ValidationError
 from service.settings import Settings
 
 
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"FEATHERBOX_{name.upper()}", raising=False)
-
-
 def test_the_defaults_are_those_of_the_design() -> None:
     settings = Settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)

@@ -22,9 +22,8 @@ _LISTENS = re.compile(r"listening on (http://[0-9.]+:[0-9]+)")
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return this process's environment with only these settings of Featherbox."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FEATHERBOX_")}
-    return kept | settings
+    """Return this process's environment (which has no settings of Featherbox) with these."""
+    return dict(os.environ) | settings
 
 
 def run_cli(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
