@@ -75,13 +75,18 @@ class _AllHeads(nn.Module):
 
 
 def zoo_rows() -> Iterator[ZooRow]:
-    """Yield every tabled variant at every size, the nets in alphabetical order."""
+    """Yield every tabled variant at every size, the nets in alphabetical order.
+
+    Of the nets without a shuffle, which changes no count, those of the paper's ablation.
+    """
     for name in list_models():
         native = get_spec(name).input_size
         defaults = get_spec(name).variant
         variants = [dict(variant) for variant in list_variants(name)]
         variants += [{**defaults, **more} for net, more in _MORE_VARIANTS if net == name]
         for variant in variants:
+            if variant.get("shuffle") is False and not get_spec(name, **variant).published:
+                continue
             chosen = {key: value for key, value in variant.items() if value != defaults[key]}
             sizes = (native, *_MORE_SIZES.get(name, ()))
             for size in sizes if _is_tabled(name, chosen) else (native,):
@@ -89,18 +94,8 @@ def zoo_rows() -> Iterator[ZooRow]:
 
 
 def exported_rows() -> Iterator[ZooRow]:
-    """Yield the rows that export to different graphs.
-
-    Auxiliary classifiers are gone at export. Of the nets without a shuffle, those of the paper's
-    ablation stand for all.
-    """
-    for row in zoo_rows():
-        ablated = row.options.get("shuffle") is False
-        if row.options.get("aux") or (
-            ablated and not get_spec(row.architecture, **row.options).published
-        ):
-            continue
-        yield row
+    """Yield the rows that export to different graphs: auxiliary classifiers are gone by then."""
+    return (row for row in zoo_rows() if not row.options.get("aux"))
 
 
 def _is_tabled(name: str, chosen: Mapping[str, OptionValue]) -> bool:
