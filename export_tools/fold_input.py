@@ -121,7 +121,10 @@ def _rewrite_bias(
 ) -> None:
     """Take the mean's share out of the bias, and put it on the scale of an image of scale 1."""
     weight_scale = _read(model, weight.input[1])
-    kernels = _read(model, weight.input[0]) * weight_scale.reshape(-1, 1, 1, 1)
+    whole = _read(model, weight.input[0])
+    if len(weight.input) > 2:
+        whole -= _read(model, weight.input[2]).reshape(-1)[0]  # one for all channels
+    kernels = whole * weight_scale.reshape(-1, 1, 1, 1)
     values = _read(model, bias.input[0]) * _read(model, bias.input[1])
     values -= (kernels.sum(axis=(2, 3)) * subtracted).sum(axis=1)
     _write(model, bias.input[0], np.round(values / weight_scale), np.int32)

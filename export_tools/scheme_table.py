@@ -23,7 +23,7 @@ from export_tools.tables import print_wide, share
 from export_tools.views import draw_views, photos_to_planes, views_to_planes
 from service.engine.session import OrtSession, Session, SessionOptions
 
-_ROUNDS = 15
+_ROUNDS = 40
 _Planes = list[NDArray[np.uint8]]
 FP32 = "fp32"
 

@@ -7,9 +7,16 @@ import pytest
 from export_tools.compress import Plan, compress_graph
 from export_tools.distil_int8 import Lesson
 from export_tools.errors import ExportError
+from export_tools.onnx_export import export_onnx
 from export_tools.schemes import COMPARED, Scheme
+from export_tools.weights import Normalisation
 from service.engine.session import OrtSession, SessionOptions
-from tests.export_tools.conftest import random_planes
+from tests.export_tools.conftest import (
+    TINY_INPUT,
+    TINY_LABELS,
+    random_planes,
+    tiny_serving_net,
+)
 
 
 @pytest.mark.parametrize("scheme", COMPARED.values(), ids=COMPARED)
@@ -21,6 +28,17 @@ def test_every_scheme_answers_nearly_as_fp32(tiny_graph: bytes, scheme: Scheme) 
     assert float(np.abs(found - wanted).mean()) < 0.02
     assert steps[0].settings["views"] == 24
     assert steps[0].settings["weights"] == f"{scheme.weights} per channel"
+
+
+@pytest.mark.parametrize("scheme", COMPARED.values(), ids=COMPARED)
+def test_every_scheme_folds_a_mean_of_each_channel(scheme: Scheme) -> None:
+    net = tiny_serving_net(Normalisation((123.7, 116.3, 103.5), (58.4, 57.1, 57.4)), padding=0)
+    graph, planes = export_onnx(net, TINY_INPUT, len(TINY_LABELS)), random_planes(24)
+    made, steps = compress_graph(graph, list(planes), Plan(scheme), {})
+    found = OrtSession(made, SessionOptions()).run(planes)
+    wanted = OrtSession(graph, SessionOptions()).run(planes)
+    assert steps[0].settings["normalisation_folded"] is (scheme.activations == "uint8")
+    assert float(np.abs(found - wanted).mean()) < 0.03
 
 
 def test_a_layer_is_kept_float(tiny_graph: bytes) -> None:
