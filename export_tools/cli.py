@@ -131,25 +131,26 @@ def adopt_(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
     replace: Replace = False,
 ) -> None:
     """Turn an ONNX classifier that others made into a model; see docs/models.md."""
+    typed = cli_adopt.TypedAdopt(
+        model=model,
+        labels=labels,
+        layout=layout,
+        mean=mean,
+        std=std,
+        range=value_range,
+        channels=channels,
+        resize=resize,
+        crop=crop,
+        interpolation=interpolation,
+        softmax=softmax,
+        output=output,
+        licence=licence,
+        unsure=unsure,
+        name=name,
+        selftest=selftest,
+    )
     with _errors_told():
-        request = cli_adopt.adopt_request(
-            model=model,
-            labels=labels,
-            layout=layout,
-            mean=mean,
-            std=std,
-            value_range=value_range,
-            channels=channels,
-            resize=resize,
-            crop=crop,
-            interpolation=interpolation,
-            softmax=softmax,
-            output=output,
-            licence=licence,
-            unsure=unsure,
-            name=name,
-            selftest=selftest,
-        )
+        request = cli_adopt.adopt_request(typed)
         with progress_on(console) as say:
             adopted = adopt_model(request, lambda step: say(request.name, step))
         print_builds(console, [Built(adopted.draft, parity=adopted.parity)])

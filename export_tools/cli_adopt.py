@@ -1,7 +1,7 @@
 """The command `featherbox-export adopt`: an ONNX file that others made becomes a model."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -43,89 +43,74 @@ Unsure = Annotated[
 ]
 
 
-def adopt_request(  # noqa: PLR0913  (one argument for each option of the command)
-    *,
-    model: Path,
-    labels: Path,
-    layout: Literal["NCHW", "NHWC"],
-    mean: str,
-    std: str,
-    value_range: Literal["1", "255"],
-    channels: Literal["RGB", "BGR"],
-    resize: int | None,
-    crop: int | None,
-    interpolation: Literal["bilinear", "bicubic"],
-    softmax: bool | None,
-    output: str | None,
-    licence: str | None,
-    unsure: bool,
-    name: str | None,
-    selftest: Path | None,
-) -> AdoptRequest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedAdopt:
+    """The arguments of `adopt` as they were typed."""
+
+    model: Path
+    labels: Path
+    layout: Literal["NCHW", "NHWC"]
+    mean: str
+    std: str
+    range: Literal["1", "255"]
+    channels: Literal["RGB", "BGR"]
+    resize: int | None
+    crop: int | None
+    interpolation: Literal["bilinear", "bicubic"]
+    softmax: bool | None
+    output: str | None
+    licence: str | None
+    unsure: bool
+    name: str | None
+    selftest: Path | None
+
+
+def adopt_request(typed: TypedAdopt) -> AdoptRequest:
     """Turn what was typed into a request.
 
     Raises:
         DataError: a file cannot be read, or a number is none.
     """
-    deviations = _triple("--std", std)
+    deviations = _triple("--std", typed.std)
     if min(deviations) <= 0:
-        raise DataError(f"--std must be above 0: {std}.")
+        raise DataError(f"--std must be above 0: {typed.std}.")
     return AdoptRequest(
-        name=name or model.stem.lower().replace(" ", "-"),
-        data=read_bytes(model),
-        file_name=model.name,
-        labels=read_labels(labels),
-        selftest=read_bytes(selftest) if selftest else selftest_photo(),
+        name=typed.name or typed.model.stem.lower().replace(" ", "-"),
+        data=read_bytes(typed.model),
+        file_name=typed.model.name,
+        labels=read_labels(typed.labels),
+        selftest=read_bytes(typed.selftest) if typed.selftest else selftest_photo(),
         preprocessing=Preprocessing(
-            layout=layout,
-            mean=_triple("--mean", mean),
+            layout=typed.layout,
+            mean=_triple("--mean", typed.mean),
             std=deviations,
-            value_range=1 if value_range == "1" else 255,
-            channels=channels,
+            value_range=1 if typed.range == "1" else 255,
+            channels=typed.channels,
         ),
-        resize=resize,
-        crop=crop,
-        interpolation=interpolation,
-        softmax=softmax,
-        output=output,
-        licence=licence,
-        unsure=unsure,
-        command=_command(
-            model,
-            {
-                "labels": labels.name,
-                "layout": layout,
-                "mean": mean,
-                "std": std,
-                "range": value_range,
-                "channels": channels,
-                "resize": resize,
-                "crop": crop,
-                "interpolation": interpolation,
-                "output": output,
-                "licence": licence,
-                "name": name,
-                "selftest": selftest.name if selftest else None,
-            },
-            [flag for flag, on in _flags(softmax, unsure=unsure).items() if on],
-        ),
+        resize=typed.resize,
+        crop=typed.crop,
+        interpolation=typed.interpolation,
+        softmax=typed.softmax,
+        output=typed.output,
+        licence=typed.licence,
+        unsure=typed.unsure,
+        command=_command(typed),
     )
 
 
-def _command(model: Path, options: Mapping[str, str | int | None], flags: Sequence[str]) -> str:
+def _command(typed: TypedAdopt) -> str:
     """Write the command that makes the model again; files by their names, not their places."""
-    words = ["featherbox-export", "adopt", model.name]
-    for option, value in options.items():
-        words += [f"--{option}", str(value)] if value is not None else []
-    return shlex.join([*words, *flags])
-
-
-def _flags(softmax: bool | None, *, unsure: bool) -> dict[str, bool]:
-    return {
-        "--softmax": softmax is True,
-        "--no-softmax": softmax is False,
-        "--unsure": unsure,
-    }
+    words = ["featherbox-export", "adopt", typed.model.name]
+    for option in fields(typed):
+        value = getattr(typed, option.name)
+        if option.name == "model" or value is None or value is False:
+            continue
+        words.append(f"--{option.name}")
+        if value is not True:
+            words.append(value.name if isinstance(value, Path) else str(value))
+    if typed.softmax is False:
+        words.append("--no-softmax")
+    return shlex.join(words)
 
 
 def _triple(option: str, text: str) -> tuple[float, float, float]:
