@@ -15,7 +15,7 @@ _HEAD = ("net", "px", "parameters", "MACs", "fp32 bytes", "int8 bytes", "size", 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a row's two models cost: bytes of the graphs, ms of one image on one thread."""
+    """What a row's two models cost: bytes of the graphs, ms of one image on one thread at best."""
 
     row: ZooRow
     parameters: int
@@ -24,12 +24,16 @@ class Costs:
     int8_bytes: int
     fp32_ms: float
     int8_ms: float
-    speed_ratio: float
 
     @property
     def size_ratio(self) -> float:
         """How many times smaller int8 is."""
         return self.fp32_bytes / self.int8_bytes
+
+    @property
+    def speed_ratio(self) -> float:
+        """How many times faster int8 is."""
+        return self.fp32_ms / self.int8_ms
 
 
 def costs_table(costs: Sequence[Costs]) -> Table:

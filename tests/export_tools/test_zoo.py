@@ -112,7 +112,7 @@ def test_what_is_exported_has_no_auxiliary_heads_and_the_papers_ablations() -> N
     assert sum(row.options.get("shuffle") is False for row in rows) == 6
 
 
-COSTS = (Costs(ZooRow("squeezenet1_1", 224), 1_235_496, 349_151_936, 4000, 1000, 2.0, 1.0, 2.0),)
+COSTS = (Costs(ZooRow("squeezenet1_1", 224), 1_235_496, 349_151_936, 4000, 1000, 2.0, 1.0),)
 
 
 def test_the_table_is_written_between_its_marks(tmp_path: Path) -> None:
