@@ -50,7 +50,9 @@ def correct_biases(
             continue  # kept float
         error = _values(theirs, node.input[1]) - _dequantized(ours, weight)
         shift = mean_shift(node, error, means[node.input[0]])
-        steps = np.round(_values(ours, bias.input[0]) + shift / _values(ours, bias.input[1]))
+        scale = _values(ours, bias.input[1])
+        moved = np.divide(shift, scale, out=np.zeros_like(shift), where=scale > 0)
+        steps = np.round(_values(ours, bias.input[0]) + moved)  # a dead channel has no scale
         tensor = ours[bias.input[0]]
         tensor.CopyFrom(numpy_helper.from_array(steps.astype(np.int32), bias.input[0]))
         corrected += 1

@@ -43,14 +43,13 @@ def draw_scatter(dots: Sequence[Dot], x_title: str, y_title: str) -> str:
     marks = [_axes(right, bottom, top, x_title, y_title)]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, front))
     marks.append(f'<polyline class="front" points="{line}"/>')
-    for dot in dots:
+    below = 0.0
+    for dot in sorted(dots, key=lambda d: -d.y):
         x, y = place(dot)
+        below = max(y + 4, below + 14)  # names that would lie on each other move down
         kind = "dot best" if dot in front else "dot"
-        under = y + 20 if dot.y < max(d.y for d in dots) else y - 10
         marks.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>')
-        marks.append(
-            f'<text x="{x:.1f}" y="{under:.1f}" text-anchor="middle">{escape(dot.name)}</text>'
-        )
+        marks.append(f'<text x="{x + 10:.1f}" y="{below:.1f}">{escape(dot.name)}</text>')
     return _svg(_WIDTH, _HEIGHT, marks, f"{y_title} against {x_title}")
 
 
