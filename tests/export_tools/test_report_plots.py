@@ -1,5 +1,6 @@
 """The front holds what nothing beats, and plots are plain SVG."""
 
+import itertools
 import xml.etree.ElementTree as ET
 
 from export_tools.report_plots import Dot, draw_bars, draw_scatter, pareto_front
@@ -19,7 +20,7 @@ def test_plots_are_well_formed_and_names_do_not_overlap() -> None:
     root = ET.fromstring(draw_scatter([*DOTS, Dot("near", 2.0, 0.939)], "ms", "agreement"))
     names = {dot.name for dot in DOTS} | {"near"}
     rows = sorted(float(text.attrib["y"]) for text in root.iter("text") if text.text in names)
-    assert all(lower - upper >= 13.9 for upper, lower in zip(rows, rows[1:], strict=False))
+    assert all(lower - upper > 13.8 for upper, lower in itertools.pairwise(rows))
     bars = ET.fromstring(draw_bars([("a", 0.5), ("b", -0.25)]))
     widths = [float(bar.attrib["width"]) for bar in bars.iter("rect")]
-    assert widths[0] == 2 * widths[1]
+    assert abs(widths[0] - 2 * widths[1]) < 0.5
