@@ -30,6 +30,7 @@ from export_tools.publish import publish as publish_draft
 from export_tools.publish import published_versions
 from export_tools.request import Typed, resolve
 from export_tools.scheme_table import compare_schemes, print_schemes
+from export_tools.schemes import DEFAULT_TARGET
 from export_tools.tables import print_builds, print_evaluation, print_wide
 from export_tools.zoo_list import accuracy_table, nets_table
 from export_tools.zoo_table import counts_table
@@ -161,6 +162,7 @@ def adopt_(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
 def quantize(
     model: Annotated[str, typer.Argument(help="An fp32 model of the repository.")],
     name: Name = None,
+    target: compress.Target = DEFAULT_TARGET,
     from_: From = WORK,
     to: To = WORK,
     replace: Replace = False,
@@ -169,7 +171,7 @@ def quantize(
     with _errors_told():
         parent, child = _read_model(from_, model), name or f"{model}-int8"
         with progress_on(console) as say:
-            result = build_int8(parent, child, lambda step: say(child, step))
+            result = build_int8(parent, child, lambda step: say(child, step), target=target)
         print_builds(console, [Built(result.draft, agreement=result.agreement)])
         _publish(result.draft, to, None, replace)
 

@@ -21,6 +21,9 @@ Photos = Annotated[
 With = Annotated[
     list[str] | None, typer.Option("--with", help="A further model made of it; repeatable.")
 ]
+Target = Annotated[
+    str, typer.Option("--target", help="The host it is for: x86-vnni, x86-avx2 or arm64.")
+]
 ImageNet = Annotated[
     Path | None,
     typer.Option("--imagenet", help="ImageNet's validation folder: flat, or by WordNet id."),

@@ -20,6 +20,7 @@ from export_tools.photos import (
     gate_data_name,
     gate_photos,
 )
+from export_tools.schemes import DEFAULT_TARGET, scheme_of
 from export_tools.views import ViewPolicy, draw_views, photos_to_planes, views_to_planes
 from service.engine.manifest import (
     MODEL_FILE,
@@ -65,6 +66,7 @@ def build_int8(
     say: Say,
     gates: Int8Gates | None = None,
     effort: Effort = FULL,
+    target: str = DEFAULT_TARGET,
 ) -> Int8Result:
     """Quantise an fp32 draft.
 
@@ -74,6 +76,7 @@ def build_int8(
         say: told what is done next, for people who wait.
         gates: what must hold; None takes the defaults, which ask less of untrained weights.
         effort: how much is looked at.
+        target: the kind of host that will run it; it picks the scheme.
 
     Raises:
         PublishError: a model cannot have that name.
@@ -85,9 +88,9 @@ def build_int8(
         raise ExportError(f"{parent.manifest.name} is {parent.manifest.precision}, not fp32.")
     policy = parent.manifest.input
     say("calibrating")
-    graph, steps = quantize_bytes(parent.graph, policy, effort.calibration)
+    graph, steps = quantize_bytes(parent.graph, policy, effort.calibration, Plan(scheme_of(target)))
     gates = gates or (UNTRAINED_GATES if parent.untrained else Int8Gates())
-    return finish_draft(Made(parent, name, graph, tuple(steps)), say, gates, effort)
+    return finish_draft(Made(parent, name, graph, tuple(steps), target=target), say, gates, effort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class Made:
     steps: tuple[CompressionStep, ...]
     precision: Precision = "int8"
     command: str | None = None
+    target: str = DEFAULT_TARGET
 
 
 def finish_draft(made: Made, say: Say, gates: Int8Gates, effort: Effort = FULL) -> Int8Result:
@@ -131,11 +135,14 @@ def finish_draft(made: Made, say: Say, gates: Int8Gates, effort: Effort = FULL) 
 
 
 def quantize_bytes(
-    graph: bytes, policy: InputPolicy, drawn: ViewPolicy = CALIBRATION_VIEWS
+    graph: bytes,
+    policy: InputPolicy,
+    drawn: ViewPolicy = CALIBRATION_VIEWS,
+    plan: Plan = DEFAULT_PLAN,
 ) -> tuple[bytes, list[CompressionStep]]:
     """Quantise a contract graph with the calibration views; return it and the steps taken."""
     views = draw_views(calibration_photos(), drawn)
-    return quantize_with(graph, list(views_to_planes(views, policy)))
+    return quantize_with(graph, list(views_to_planes(views, policy)), plan)
 
 
 def quantize_with(
@@ -193,6 +200,8 @@ def _manifest(made: Made, quality: Quality) -> Manifest:
     command = f"featherbox-export quantize {origin.name}"
     if made.name != f"{origin.name}-int8":
         command += f" --name {made.name}"
+    if made.target != DEFAULT_TARGET:
+        command += f" --target {made.target}"
     before = f"{origin.provenance.command} && " if origin.provenance.command else ""
     return origin.model_copy(
         update={

@@ -135,14 +135,14 @@ def test_quantize_names_the_model_after_its_parent(
     publish(squeezenet_fp32.draft, tmp_path)
     names: list[str] = []
 
-    def build(parent: Draft, name: str, _: Say) -> Int8Result:
-        names.append(f"{parent.manifest.name} {name}")
+    def build(parent: Draft, name: str, _: Say, target: str) -> Int8Result:
+        names.append(f"{parent.manifest.name} {name} {target}")
         return squeezenet_int8
 
     monkeypatch.setattr(cli, "build_int8", build)
     status, output = run("quantize", "squeezenet1_1", "--from", tmp_path, "--to", tmp_path)
     assert status == 0
-    assert names == ["squeezenet1_1 squeezenet1_1-int8"]
+    assert names == ["squeezenet1_1 squeezenet1_1-int8 x86-vnni"]
     assert f"({squeezenet_int8.agreement.same}/180)" in output
     assert published_versions(tmp_path, "squeezenet1_1-int8") == [1]
 

@@ -1,5 +1,6 @@
 """Where `evaluate` finds its images."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,28 @@ from typer.testing import CliRunner
 
 from export_tools.cli import app
 from export_tools.cli_compress import one_place
+from export_tools.draft import Draft
 from export_tools.errors import DataError
+from export_tools.gates import UNTRAINED_GATES
+from export_tools.int8 import QUICK, build_int8
 from export_tools.labels import imagenet_synsets
 from export_tools.photos import gate_photos
+from export_tools.publish import publish
+
+
+def test_a_target_picks_the_scheme_and_is_told(
+    tmp_path: Path, make_draft: Callable[[str], Draft]
+) -> None:
+    made = build_int8(
+        make_draft("tiny"), "tiny-int8", lambda _: None, UNTRAINED_GATES, QUICK, "x86-avx2"
+    )
+    manifest = made.draft.manifest
+    assert manifest.compression[0].settings["pairs_of_weights"] == "within 16 bits"
+    assert manifest.provenance.command == "featherbox-export quantize tiny --target x86-avx2"
+    publish(make_draft("tiny"), tmp_path)
+    done = CliRunner().invoke(app, ["quantize", "tiny", "--target", "vax", "--from", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "x86-vnni, x86-avx2, arm64" in done.output
 
 
 @pytest.mark.parametrize("both", [False, True])
