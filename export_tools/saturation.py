@@ -11,9 +11,9 @@ group). With an even number of channels these are neighbouring channels at one p
 kernel; with an odd number, such as a stem's three, pairs reach over to the next place. Matrix
 products pair neighbouring inputs. Activations count as stored, before their zero point is taken
 off, and padding counts as the zero point. Convolutions by one channel (depthwise) multiply in 32
-bits and do not saturate; uint8 weights and int8 activations take other instructions. This was
-read from the runtime's kernels and compared with its answers under an emulated Haswell CPU, see
-docs/compression.md.
+bits and do not saturate; uint8 weights and int8 activations take other instructions. The
+pairing is an assumption; it agrees with the runtime's own answers under an emulated Haswell CPU,
+see docs/compression.md.
 """
 
 from collections.abc import Iterable
