@@ -12,10 +12,10 @@ export FEATHERBOX_HOST ?= 127.0.0.1
 export FEATHERBOX_PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports artifacts bench bench-quick bench-rivals check-zoo image lock clean
+.PHONY: help serve test check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries image lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(SERVE)/.ready ## run the server on the models that ship (FEATHERBOX_HOST, FEATHERBOX_PORT)
 	@exec $(SERVE)/bin/featherbox serve
@@ -48,7 +48,10 @@ bench-rivals: $(DEV)/.ready ## the same beside other servers, installed under bu
 	$(DEV)/bin/python -m benchmarks.table --rivals --save
 
 check-zoo: $(DEV)/.ready ## every variant of every net from export to the engine (half an hour)
-	$(DEV)/bin/python -m export_tools.check_zoo
+	$(DEV)/bin/python -m export_tools.check_zoo --table docs/models.md
+
+check-libraries: $(DEV)/.ready ## compare our nets with timm, torchvision and pytorchcv where installed
+	$(DEV)/bin/python -m export_tools.check_libraries
 
 image: ## build the container image
 	docker build -t featherbox:local .
