@@ -6,6 +6,7 @@ the answer. Room is checked before the body is read and again, bindingly, before
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
@@ -39,38 +40,30 @@ router = APIRouter(tags=["classify"])
 )
 async def classify(request: Request) -> Response:
     """Classify the image in the body: a multipart field `image`, or the raw bytes."""
-    record = record_of(request.scope)
     context = context_of(request)
-    settings = context.settings
-    asked = read_parameters(request.scope)
-    served, loaded, count = _model_for(context, asked)
-    record.model = served.name
-    deadline = _deadline(context, asked.timeout_ms)
-    context.pool.check_room()
-    body = await read_body(request, settings.max_body_bytes, settings.body_timeout_s)
-    received = time.perf_counter()
-    content_type = record.headers.get(b"content-type", b"").decode("latin-1")
+    asked = await _take_in(request, context, context.settings.max_body_bytes)
+    served, loaded = asked.served, asked.loaded
 
     def work(queued_ms: float) -> Classification:
         started = time.perf_counter()
-        image = single_image(body, content_type)
+        image = single_image(asked.body, asked.content_type)
         unpacked_ms = (time.perf_counter() - started) * 1e3
         alone = context.pool.in_flight == 1
-        result = loaded.classify(image, count, context.limits, alone)
+        result = loaded.classify(image, asked.top_k, context.limits, alone)
         result.times.queue = queued_ms
         result.times.decode += unpacked_ms
         return result
 
-    waiter = JobWaiter(deadline)
-    job = context.pool.submit(work, deadline, waiter.job_done)
+    waiter = JobWaiter(asked.deadline)
+    job = context.pool.submit(work, asked.deadline, waiter.job_done)
     result = await waiter.result(job)
-    _finish(record, served, result, received)
+    _finish(asked.record, served, result, asked.received)
     return _json(
         {
             "model": served.name,
             "version": str(served.version),
             **_answer(result),
-            "request_id": record.request_id,
+            "request_id": asked.record.request_id,
         }
     )
 
@@ -85,40 +78,33 @@ async def classify(request: Request) -> Response:
 )
 async def classify_batch(request: Request) -> Response:
     """Classify each `image` field of a form; a bad image carries its own error."""
-    record = record_of(request.scope)
     context = context_of(request)
     settings = context.settings
-    asked = read_parameters(request.scope)
-    served, loaded, count = _model_for(context, asked)
-    record.model = served.name
-    deadline = _deadline(context, asked.timeout_ms)
-    context.pool.check_room()
-    body = await read_body(request, settings.max_batch_bytes, settings.body_timeout_s)
-    received = time.perf_counter()
-    content_type = record.headers.get(b"content-type", b"").decode("latin-1")
+    asked = await _take_in(request, context, settings.max_batch_bytes)
+    served, loaded = asked.served, asked.loaded
 
     def unpack(_queued_ms: float) -> list[Upload]:
         most, most_bytes = settings.max_batch_images, settings.max_body_bytes
-        return several_images(body, content_type, most, most_bytes)
+        return several_images(asked.body, asked.content_type, most, most_bytes)
 
     def work_on(upload: Upload) -> Callable[[float], Classification]:
         def work(queued_ms: float) -> Classification:
-            result = loaded.classify(upload.data, count, context.limits)
+            result = loaded.classify(upload.data, asked.top_k, context.limits)
             result.times.queue = queued_ms
             return result
 
         return work
 
-    waiter = JobWaiter(deadline)
-    unpacking = context.pool.submit(unpack, deadline, waiter.job_done)
+    waiter = JobWaiter(asked.deadline)
+    unpacking = context.pool.submit(unpack, asked.deadline, waiter.job_done)
     uploads = await waiter.result(unpacking)
-    record.images = len(uploads)
+    asked.record.images = len(uploads)
     works = [work_on(upload) for upload in uploads]
-    jobs = context.pool.submit_all(works, deadline, waiter.job_done)
+    jobs = context.pool.submit_all(works, asked.deadline, waiter.job_done)
     results = [
         {
             "filename": upload.filename,
-            **await _outcome(record, served, waiter, job, received),
+            **await _outcome(asked.record, served, waiter, job, asked.received),
         }
         for upload, job in zip(uploads, jobs, strict=True)
     ]
@@ -126,10 +112,38 @@ async def classify_batch(request: Request) -> Response:
         {
             "model": served.name,
             "version": str(served.version),
-            "request_id": record.request_id,
+            "request_id": asked.record.request_id,
             "results": results,
         }
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request whose body has arrived: what is wanted of which model, and by when."""
+
+    record: RequestRecord
+    served: ServedModel
+    loaded: LoadedModel
+    top_k: int
+    deadline: float
+    body: bytes
+    content_type: str
+    received: float
+
+
+async def _take_in(request: Request, context: Context, most_bytes: int) -> _Asked:
+    """Check a request's parameters and that there is room, then read its body."""
+    record = record_of(request.scope)
+    parameters = read_parameters(request.scope)
+    served, loaded, top_k = _model_for(context, parameters)
+    record.model = served.name
+    deadline = _deadline(context, parameters.timeout_ms)
+    context.pool.check_room()
+    body = await read_body(request, most_bytes, context.settings.body_timeout_s)
+    received = time.perf_counter()
+    content_type = record.headers.get(b"content-type", b"").decode("latin-1")
+    return _Asked(record, served, loaded, top_k, deadline, body, content_type, received)
 
 
 def _model_for(context: Context, asked: ClassifyParameters) -> tuple[ServedModel, LoadedModel, int]:
