@@ -4,9 +4,6 @@
 from there to where it is served. Whatever fails writes nothing and exits with status 1.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,26 +17,29 @@ from export_tools import cli_options as options
 from export_tools.adopt import adopt_model
 from export_tools.artifacts import Built, build_shipped, publish_all
 from export_tools.cli_progress import progress_on
+from export_tools.cli_support import (
+    REPOSITORY,
+    WORK,
+    From,
+    Name,
+    Replace,
+    To,
+    classifier,
+    errors_told,
+    publish_to,
+    read_model,
+)
 from export_tools.datasets import find_items
-from export_tools.draft import Draft, read_draft
-from export_tools.errors import DataError, PublishError
-from export_tools.evaluate import Classifier, evaluate_items
+from export_tools.errors import DataError
+from export_tools.evaluate import evaluate_items
 from export_tools.fp32 import build_fp32
 from export_tools.int8 import build_int8
-from export_tools.publish import publish as publish_draft
-from export_tools.publish import published_versions
 from export_tools.request import Typed, resolve
 from export_tools.scheme_table import compare_schemes, print_schemes
 from export_tools.schemes import DEFAULT_TARGET
 from export_tools.tables import print_builds, print_evaluation, print_wide
 from export_tools.zoo_list import accuracy_table, nets_table
 from export_tools.zoo_table import counts_table
-from models import ModelError
-from service.engine.session import OrtSession, SessionOptions
-from service.errors import FeatherboxError
-
-WORK = Path("build/models")
-REPOSITORY = Path("model_repository")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,10 +49,6 @@ app = typer.Typer(
 )
 console = Console()
 
-From = Annotated[Path, typer.Option("--from", help="Repository to read from.")]
-To = Annotated[Path, typer.Option("--to", help="Repository to write to.")]
-Name = Annotated[str | None, typer.Option("--name", help="Name of the new model.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Replace a version that is there.")]
 Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: the next one.")]
 
 
@@ -100,14 +96,14 @@ def export(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
         name=name,
         selftest=selftest,
     )
-    with _errors_told():
+    with errors_told():
         request = resolve(typed)
         with progress_on(console) as say:
             result = build_fp32(request, lambda step: say(request.name, step))
         print_builds(console, [Built(result.draft, parity=result.parity)])
         if result.untrained:
             console.print(f"not trained: {result.untrained}", markup=False)
-        _publish(result.draft, to, None, replace)
+        publish_to(console, result.draft, to, None, replace)
 
 
 @app.command("adopt")
@@ -150,12 +146,12 @@ def adopt_(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
         name=name,
         selftest=selftest,
     )
-    with _errors_told():
+    with errors_told():
         request = cli_adopt.adopt_request(typed)
         with progress_on(console) as say:
             adopted = adopt_model(request, lambda step: say(request.name, step))
         print_builds(console, [Built(adopted.draft, parity=adopted.parity)])
-        _publish(adopted.draft, to, None, replace)
+        publish_to(console, adopted.draft, to, None, replace)
 
 
 @app.command()
@@ -168,12 +164,12 @@ def quantize(
     replace: Replace = False,
 ) -> None:
     """Make an int8 model from an fp32 one; nothing is written when a gate fails."""
-    with _errors_told():
-        parent, child = _read_model(from_, model), name or f"{model}-int8"
+    with errors_told():
+        parent, child = read_model(from_, model), name or f"{model}-int8"
         with progress_on(console) as say:
             result = build_int8(parent, child, lambda step: say(child, step), target=target)
         print_builds(console, [Built(result.draft, agreement=result.agreement)])
-        _publish(result.draft, to, None, replace)
+        publish_to(console, result.draft, to, None, replace)
 
 
 @app.command()
@@ -192,16 +188,16 @@ def evaluate(
     from_: From = REPOSITORY,
 ) -> None:
     """Count a model's right answers, or how often it agrees with another model."""
-    with _errors_told():
-        child = _read_model(from_, model)
+    with errors_told():
+        child = read_model(from_, model)
         items = find_items(compress.one_place(data, imagenet), child.labels, labels)
         if parent is None and all(item.index is None for item in items):
             raise DataError("The photos have no classes: compare with a model by --parent.")
-        other = _classifier(_read_model(from_, parent)) if parent else None
+        other = classifier(read_model(from_, parent)) if parent else None
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task(model, total=len(items))
             result = evaluate_items(
-                _classifier(child), items, other, lambda n: progress.advance(task, n)
+                classifier(child), items, other, lambda n: progress.advance(task, n)
             )
         print_evaluation(console, result, parent)
 
@@ -215,8 +211,8 @@ def publish(
     replace: Replace = False,
 ) -> None:
     """Copy a model to where it is served: tested first, then renamed into place."""
-    with _errors_told():
-        _publish(_read_model(from_, model), to, version, replace)
+    with errors_told():
+        publish_to(console, read_model(from_, model), to, version, replace)
 
 
 @app.command()
@@ -228,11 +224,11 @@ def run(
     report: compress.ReportFolder = None,
 ) -> None:
     """Run a recipe; finished steps are found again, a failed gate publishes nothing."""
-    with _errors_told():
+    with errors_told():
         with progress_on(console) as say:
             made = compress.make(recipe, lambda step: say(recipe.stem, step), report)
         print_builds(console, [Built(made.draft, agreement=made.agreement)])
-        _publish(made.draft, to, version, replace)
+        publish_to(console, made.draft, to, version, replace)
 
 
 @app.command()
@@ -243,9 +239,9 @@ def schemes(
     from_: From = REPOSITORY,
 ) -> None:
     """Compare the int8 schemes of all targets on a model, here and without VNNI (minutes)."""
-    with _errors_told():
-        parent = _read_model(from_, model)
-        further = {name: _read_model(from_, name).graph for name in with_ or ()}
+    with errors_told():
+        parent = read_model(from_, model)
+        further = {name: read_model(from_, name).graph for name in with_ or ()}
         with progress_on(console) as say:
             rows = compare_schemes(
                 parent, lambda name: say(model, name), photos=photos, further=further
@@ -256,41 +252,13 @@ def schemes(
 @app.command()
 def artifacts(to: To = REPOSITORY) -> None:
     """Rebuild everything that ships; nothing is published unless every gate holds."""
-    with _errors_told():
+    with errors_told():
         with progress_on(console) as say:
             built = build_shipped(say)
             for item in built:
                 say(item.draft.manifest.name, "publishing")
             publish_all(built, to)
         print_builds(console, built)
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """Print an error of ours as one sentence and exit with status 1."""
-    try:
-        yield
-    except (FeatherboxError, ModelError) as error:
-        Console(stderr=True).print(str(error), markup=False, style="red")
-        sys.exit(1)
-
-
-def _publish(draft: Draft, to: Path, version: int | None, replace: bool) -> None:
-    folder = publish_draft(draft, to, version=version, replace=replace)
-    console.print(f"published {folder}", markup=False)
-
-
-def _read_model(repository: Path, reference: str) -> Draft:
-    """Read `name` (its highest version) or `name:version`."""
-    name, colon, version = reference.partition(":")
-    versions = published_versions(repository, name)
-    if not versions or (colon and version not in map(str, versions)):
-        raise PublishError(f"There is no model {reference} in {repository}.")
-    return read_draft(repository / name / (version if colon else str(versions[-1])))
-
-
-def _classifier(draft: Draft) -> Classifier:
-    return Classifier(OrtSession(draft.graph, SessionOptions()), draft.manifest.input)
 
 
 if __name__ == "__main__":
