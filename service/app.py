@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from service.api import classify, health, models, problems
+from service.api import classify, docs, health, models, problems
+from service.api.access import read_access, warn_if_open, with_cors
 from service.api.context import Context
 from service.api.direct import DirectRoutes
 from service.api.ledger import Ledger
@@ -37,12 +38,11 @@ class _App(FastAPI):
         """Return the app with request ids, logs and counts outermost, then the direct routes."""
         context: Context = self.state.context
         endpoints = {
-            "/classify": classify.classify,
-            "/classify/batch": classify.classify_batch,
+            "/classify": context.access.guarded(classify.classify),
+            "/classify/batch": context.access.guarded(classify.classify_batch),
         }
-        return RequestMiddleware(
-            DirectRoutes(super().build_middleware_stack(), endpoints), context.ledger
-        )
+        app = DirectRoutes(super().build_middleware_stack(), endpoints)
+        return RequestMiddleware(with_cors(app, context.settings.cors_origins), context.ledger)
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""
@@ -55,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises:
         ArtifactError: the model repository cannot be read, or lacks a model that the settings
             name, or an execution provider cannot be had.
+        SettingUnusable: a file of tokens is unfit.
     """
     settings = settings or Settings()
     context = _build_context(settings)
@@ -62,15 +63,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Featherbox",
         version=version("featherbox"),
         summary="Compressed, lightweight image classifiers from one small box.",
-        docs_url="/docs" if settings.docs else None,
+        docs_url=None,  # it would load Swagger UI from a public server; see api/docs.py
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
         lifespan=_lifespan,
     )
     app.state.context = context
     problems.install(app)
-    for module in (classify, models, health):
-        app.include_router(module.router)
+    for module in (classify, models):
+        app.include_router(module.router, **context.access.for_routes())
+    metrics_guard = {} if settings.open_metrics else context.access.for_routes()
+    app.include_router(health.metrics_router, **metrics_guard)
+    app.include_router(health.router)
+    if settings.docs:
+        app.include_router(docs.router)
     return app
 
 
@@ -100,6 +106,7 @@ def _build_context(settings: Settings) -> Context:
         metrics=metrics,
         ledger=Ledger(metrics),
         limits=DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels),
+        access=read_access(settings),
     )
     for name in (settings.default_model, *settings.required_models):
         repository.require_known(name)
@@ -116,6 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         host.cpu, host.cpus, pool.threads, pool.capacity,
     )  # fmt: skip
 
+    warn_if_open(context.settings, context.access)
     stopping = threading.Event()
 
     def load() -> None:

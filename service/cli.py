@@ -19,7 +19,7 @@ from service.engine.decode import DecodeLimits
 from service.engine.host import describe_host
 from service.engine.repository import ModelRepository, ServedModel
 from service.engine.session import SessionOptions
-from service.errors import ArtifactError, FeatherboxError
+from service.errors import ArtifactError, FeatherboxError, SettingUnusable
 from service.logs import configure_logging
 from service.settings import Settings
 
@@ -85,7 +85,7 @@ def serve(**flags: object) -> None:
     configure_logging(settings.log_format, settings.log_level)
     try:
         application = create_app(settings)
-    except ArtifactError as error:
+    except (ArtifactError, SettingUnusable) as error:
         _fail(error.detail)
     config = uvicorn.Config(
         application,

@@ -5,6 +5,8 @@
     │   ├── MalformedRequest         400 malformed_request
     │   ├── EmptyBody                400 empty_body
     │   ├── DamagedImage             400 damaged_image
+    │   ├── Unauthorized             401 unauthorized    (with WWW-Authenticate)
+    │   ├── Forbidden                403 forbidden
     │   ├── ModelNotFound            404 model_not_found
     │   ├── BodyTooSlow              408 body_too_slow
     │   ├── BodyTooLarge             413 body_too_large
@@ -17,6 +19,7 @@
     │   ├── NotReady                 503 not_ready       (with Retry-After)
     │   ├── ModelFailed              503 model_failed
     │   └── DeadlineExceeded         504 deadline_exceeded
+    ├── SettingUnusable              a setting names what cannot be used; the process ends
     └── ArtifactError                a model that cannot be loaded or published
         ├── InvalidManifest
         ├── HashMismatch
@@ -68,6 +71,24 @@ class DamagedImage(RequestError):
     """The bytes begin like an accepted format and cannot be decoded."""
 
     code = "damaged_image"
+
+
+class Unauthorized(RequestError):
+    """The token is missing or wrong; `sent` says whether there was one at all."""
+
+    code = "unauthorized"
+    status = 401
+
+    def __init__(self, detail: str, *, sent: bool = False) -> None:
+        super().__init__(detail)
+        self.sent = sent
+
+
+class Forbidden(RequestError):
+    """The token does not allow this, or nobody may do it until a setting says so."""
+
+    code = "forbidden"
+    status = 403
 
 
 class ModelNotFound(RequestError):
@@ -157,6 +178,12 @@ class DeadlineExceeded(ServiceError):
 
     code = "deadline_exceeded"
     status = 504
+
+
+class SettingUnusable(FeatherboxError):
+    """A setting names something that is not there or not fit."""
+
+    code = "setting_unusable"
 
 
 class ArtifactError(FeatherboxError):

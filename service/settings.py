@@ -2,6 +2,7 @@
 `featherbox serve`; the description of a field is its documentation everywhere.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 # A list in the environment is written with commas.
 CommaList = Annotated[list[str], NoDecode]
+_ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+")
 
 
 class Settings(BaseSettings):
@@ -89,6 +91,19 @@ class Settings(BaseSettings):
     shutdown_timeout_s: int = Field(
         10, ge=0, le=600, description="Time for accepted requests to finish after SIGTERM, s."
     )
+    tokens_file: Path | None = Field(
+        None, description="File of bearer tokens, one a line; without it everybody may ask."
+    )
+    admin_token_file: Path | None = Field(
+        None,
+        description="File of the token for benchmark and reload; without it they are refused.",
+    )
+    open_metrics: bool = Field(
+        False, description="Answer /metrics without a token where the others need one."
+    )
+    cors_origins: CommaList = Field(
+        [], description="Origins whose pages may read the answers, with commas; * means all."
+    )
     docs: bool = Field(True, description="Serve /docs and /openapi.json.")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="JSON lines or text; auto is text on a terminal, JSON elsewhere."
@@ -97,11 +112,23 @@ class Settings(BaseSettings):
         "info", description="Least severe message that is logged."
     )
 
-    @field_validator("models", "required_models", "providers", mode="before")
+    @field_validator("models", "required_models", "providers", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return [item.strip() for item in value.split(",") if item.strip()]
+        return value
+
+    @field_validator("tokens_file", "admin_token_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in value):
+            raise ValueError("an origin is scheme://host or scheme://host:port, nothing more")
         return value
 
     @field_validator("providers")

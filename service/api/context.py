@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.api.access import Access
 from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.engine.decode import DecodeLimits
@@ -25,6 +26,7 @@ class Context:
     metrics: Metrics
     ledger: Ledger
     limits: DecodeLimits
+    access: Access
 
 
 def context_of(request: Request) -> Context:

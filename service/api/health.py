@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api.context import Context, ContextDep
@@ -14,6 +14,7 @@ from service.engine.repository import ModelState, ServedModel
 from service.errors import ModelFailed
 
 router = APIRouter(tags=["health"])
+metrics_router = APIRouter(tags=["health"])
 
 _PROBE_TIMEOUT_S = 2.0
 # one thread of its own, so that a probe waits for no image and images for no probe
@@ -31,18 +32,21 @@ async def livez() -> LiveBody:
     summary="Can every required model run now?",
     responses={200: {"model": ReadyBody}, 503: {"model": ReadyBody, "description": "not yet"}},
 )
-async def readyz(context: ContextDep) -> Response:
-    """Run every required model once; 503 while one is loading, has failed or is stuck."""
+async def readyz(request: Request, context: ContextDep) -> Response:
+    """Run every required model once; 503 while one is loading, has failed or is stuck.
+
+    Where a token is needed, only a request that brings it sees the models by name.
+    """
     required = required_models(context)
     states = {model.name: model.state.value for model in required}
     if all(model.state is ModelState.READY for model in required):
         states = {model.name: await _probe(model) for model in required}
     ready = all(state == ModelState.READY for state in states.values())
-    body = ReadyBody(ready=ready, models=states)
+    body = ReadyBody(ready=ready, models=states if context.access.knows(request.scope) else {})
     return JSONResponse(body.model_dump(), 200 if ready else 503)
 
 
-@router.get(
+@metrics_router.get(
     "/metrics",
     summary="Prometheus metrics",
     response_class=Response,

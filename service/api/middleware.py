@@ -11,6 +11,7 @@ from service.api.problems import bug_response
 from service.api.record import RequestRecord, attach_record, new_request_id
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 _NOTHING_SENT = 499  # in the log: the client went away first
 
 logger = logging.getLogger("featherbox.access")
@@ -37,7 +38,7 @@ class RequestMiddleware:
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                message["headers"].append((b"x-request-id", request_id.encode()))
+                message["headers"] += ((b"x-request-id", request_id.encode()), _NOSNIFF)
             await send(message)
 
         try:

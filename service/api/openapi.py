@@ -12,6 +12,8 @@ _RAW_TYPES = [f"image/{name.lower()}" for name in ACCEPTED_FORMATS]
 
 _MEANINGS = {
     400: "malformed request, empty body, or a damaged image of an accepted format",
+    401: "the token is missing or wrong",
+    403: "not allowed with this token, or the admin token is not set",
     404: "unknown model or version",
     408: "the body came too slowly",
     413: "too many bytes, pixels or images",

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.record import record_of
-from service.errors import FeatherboxError, InvalidParameter, Overloaded
+from service.errors import FeatherboxError, InvalidParameter, Overloaded, Unauthorized
 
 PROBLEM_TYPE = "application/problem+json"
 
+_CHALLENGE, _INVALID = 'Bearer realm="featherbox"', ', error="invalid_token"'
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _DETAILS = {
     404: "There is no such route; /docs lists them.",
@@ -55,7 +56,11 @@ def respond(
 
 def error_response(scope: MutableMapping[str, Any], error: FeatherboxError) -> Response:
     """Return the answer to a request that met an error of the tree."""
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
+    headers = None
+    if isinstance(error, Overloaded):
+        headers = {"Retry-After": str(error.retry_after_s)}
+    elif isinstance(error, Unauthorized):
+        headers = {"WWW-Authenticate": _CHALLENGE + _INVALID if error.sent else _CHALLENGE}
     more: dict[str, object] = {}
     if isinstance(error, InvalidParameter):
         more["errors"] = [

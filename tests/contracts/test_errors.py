@@ -4,7 +4,13 @@ import re
 from collections.abc import Iterator
 
 from service import errors
-from service.errors import ArtifactError, FeatherboxError, RequestError, ServiceError
+from service.errors import (
+    ArtifactError,
+    FeatherboxError,
+    RequestError,
+    ServiceError,
+    SettingUnusable,
+)
 from tests.support.process import ROOT
 
 # design.md section 3
@@ -13,6 +19,8 @@ STATUSES = {
     "malformed_request": 400,
     "empty_body": 400,
     "damaged_image": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
     "model_not_found": 404,
     "body_too_slow": 408,
     "body_too_large": 413,
@@ -52,6 +60,7 @@ def test_what_a_client_can_mend_is_4xx_and_the_rest_5xx() -> None:
     assert {kind.status // 100 for kind in family(RequestError)} == {4}
     assert {kind.status // 100 for kind in family(ServiceError)} == {5}
     assert {kind.status // 100 for kind in family(ArtifactError)} == {5}
+    assert SettingUnusable.status == 500
 
 
 def test_the_tree_at_the_top_of_the_module_is_true() -> None:

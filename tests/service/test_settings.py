@@ -56,12 +56,18 @@ def test_what_is_given_outright_wins_over_the_environment(
         ("request_timeout_ms", 0), ("body_timeout_s", 0), ("max_body_bytes", 0),
         ("max_batch_images", 0), ("max_header_pixels", 90_000_000), ("latency_window_s", 0),
         ("log_format", "xml"), ("log_level", "loud"), ("docs", "perhaps"),
+        ("cors_origins", "example.org"), ("cors_origins", "https://example.org/path"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         Settings(**{name: value})
     assert [error["loc"][0] for error in caught.value.errors()] == [name]
+
+
+def test_an_empty_file_name_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEATHERBOX_TOKENS_FILE", "")
+    assert Settings().tokens_file is None
 
 
 def test_settings_do_not_change_while_the_service_runs() -> None:

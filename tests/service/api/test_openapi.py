@@ -161,16 +161,3 @@ def test_an_answer_that_is_not_as_declared_is_noticed(
     del changed["request_id"]
     other = httpx.Response(200, json=changed)
     assert len(faults(document, "post", "/classify", other)) == 3
-
-
-def test_the_page_of_the_document_is_served(server: LiveServer) -> None:
-    response = server.client.get("/docs")
-    assert response.is_success
-    assert "/openapi.json" in response.text
-
-
-def test_the_document_can_be_switched_off(repository: Path) -> None:
-    with serving(settings_for(repository, docs=False)) as live:
-        for path in ("/docs", "/openapi.json", "/redoc"):
-            assert live.client.get(path).status_code == 404
-        assert live.classify(photo()).is_success
