@@ -38,8 +38,8 @@ class _App(FastAPI):
         """Return the app with request ids, logs and counts outermost, then the direct routes."""
         context: Context = self.state.context
         endpoints = {
-            "/classify": context.access.guarded(classify.classify),
-            "/classify/batch": context.access.guarded(classify.classify_batch),
+            "/classify": classify.classify,
+            "/classify/batch": classify.classify_batch,
         }
         app = DirectRoutes(super().build_middleware_stack(), endpoints)
         return RequestMiddleware(with_cors(app, context.settings.cors_origins), context.ledger)
@@ -97,6 +97,7 @@ def _build_context(settings: Settings) -> Context:
         window_seconds=settings.latency_window_s,
     )
     metrics = Metrics()
+    access = read_access(settings)
     threads = settings.worker_threads or worker_threads(host.cpus)
     context = Context(
         settings=settings,
@@ -106,7 +107,8 @@ def _build_context(settings: Settings) -> Context:
         metrics=metrics,
         ledger=Ledger(metrics),
         limits=DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels),
-        access=read_access(settings),
+        access=access,
+        guards=access.guards(),
     )
     for name in (settings.default_model, *settings.required_models):
         repository.require_known(name)

@@ -2,8 +2,8 @@
 
 Tokens are read once, at the start, from files (`tokens_file`, `admin_token_file`). What is kept
 and compared are their SHA-256 hashes, every one of them on every check, so that the time says
-nothing about them. The check is a dependency of the routes; no path is ever looked at. Where no
-token is set, nothing is wrapped and nothing is added to a request.
+nothing about them. The check is a guard of the routes that take images and a dependency of the
+others; no path is ever looked at. Where no token is set, nothing is added to a request.
 """
 
 import hashlib
@@ -11,18 +11,17 @@ import hmac
 import ipaddress
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
+from service.api.guards import RequestGuard
 from service.api.openapi import problems
-from service.api.record import record_of
+from service.api.record import RequestRecord, record_of
 from service.errors import Forbidden, SettingUnusable, Unauthorized
 from service.settings import Settings
 
@@ -30,11 +29,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,512}=*")  # RFC 6750 section 2.1, and
 _SCHEME = b"bearer "
 _HOW = "send the header Authorization: Bearer TOKEN"
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
 logger = logging.getLogger("featherbox")
 
-# Declares the header in /openapi.json; it is read by `Access`, on the direct routes too.
+# Declares the header in /openapi.json; it is read by `Access`, for the guard too.
 _declared = HTTPBearer(auto_error=False, scheme_name="token", description="Needed where set.")
 
 
@@ -50,16 +47,16 @@ class Access:
         """Whether the routes for clients need a token."""
         return bool(self._clients)
 
-    def check_client(self, scope: Scope) -> None:
+    def check_client(self, record: RequestRecord) -> None:
         """Let a request with any token pass, or any at all where no token is set.
 
         Raises:
             Unauthorized: the token is missing or wrong.
         """
         if self._clients:
-            _check(scope, self._clients)
+            _check(record, self._clients)
 
-    def check_admin(self, scope: Scope) -> None:
+    def check_admin(self, record: RequestRecord) -> None:
         """Let a request with the admin token pass.
 
         Raises:
@@ -68,28 +65,21 @@ class Access:
         """
         if not self._admins:
             raise Forbidden("This needs an admin token: set FEATHERBOX_ADMIN_TOKEN_FILE.")
-        digest = _check(scope, (*self._clients, *self._admins))
+        digest = _check(record, (*self._clients, *self._admins))
         if not _among(digest, self._admins):
             raise Forbidden("This token is not the admin token (FEATHERBOX_ADMIN_TOKEN_FILE).")
 
-    def knows(self, scope: Scope) -> bool:
+    def knows(self, record: RequestRecord) -> bool:
         """Return whether a request may see what only clients may."""
         try:
-            self.check_client(scope)
+            self.check_client(record)
         except Unauthorized:
             return False
         return True
 
-    def guarded(self, endpoint: Endpoint) -> Endpoint:
-        """Return the endpoint behind the check, for routes that have no dependencies."""
-        if not self._clients:
-            return endpoint
-
-        async def checked(request: Request) -> Response:
-            self.check_client(request.scope)
-            return await endpoint(request)
-
-        return checked
+    def guards(self) -> list[RequestGuard]:
+        """Return the check for the routes that take images, which have no dependencies."""
+        return [self.check_client] if self._clients else []
 
     def for_routes(self) -> dict[str, Any]:
         """Return what `include_router` takes to put routes behind the check."""
@@ -140,20 +130,20 @@ def with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
 
 
 async def _require_token(request: Request, _: Annotated[object, Depends(_declared)] = None) -> None:
-    request.app.state.context.access.check_client(request.scope)
+    request.app.state.context.access.check_client(record_of(request.scope))
 
 
 async def _require_admin(request: Request, _: Annotated[object, Depends(_declared)] = None) -> None:
-    request.app.state.context.access.check_admin(request.scope)
+    request.app.state.context.access.check_admin(record_of(request.scope))
 
 
 # A parameter of routes for the operator only; such a route declares problems(401, 403).
 AdminDep = Annotated[None, Depends(_require_admin)]
 
 
-def _check(scope: Scope, known: tuple[bytes, ...]) -> bytes:
+def _check(record: RequestRecord, known: tuple[bytes, ...]) -> bytes:
     """Return the hash of the request's token if it is a known one."""
-    header = record_of(scope).headers.get(b"authorization")
+    header = record.headers.get(b"authorization")
     if header is None:
         raise Unauthorized(f"A token is needed: {_HOW}.")
     if header[: len(_SCHEME)].lower() != _SCHEME:

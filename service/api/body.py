@@ -6,21 +6,16 @@ import time
 from starlette.requests import Request
 from starlette.types import Receive
 
+from service.api.intake import check_body_headers, too_large
 from service.api.record import record_of
-from service.errors import (
-    BodyTooLarge,
-    BodyTooSlow,
-    EmptyBody,
-    MalformedRequest,
-    UnsupportedMedia,
-)
+from service.errors import BodyTooSlow, EmptyBody, MalformedRequest
 
 
 async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
     """Read the whole body.
 
     Args:
-        request: the request, whose body has not been read.
+        request: the request, whose body has not been read and whose head was checked.
         limit: most bytes, also for chunked bodies.
         timeout_s: time for the body to arrive, s.
 
@@ -30,12 +25,7 @@ async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
         MalformedRequest: the client went away before its end.
     """
     record = record_of(request.scope)
-    encoding = record.headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding not in {b"identity", b""}:
-        raise UnsupportedMedia("Encoded bodies are not accepted: send it without Content-Encoding.")
-    announced = record.headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > limit:
-        raise _too_large(limit)
+    check_body_headers(record, limit)
     started = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
@@ -58,11 +48,7 @@ async def _collect(receive: Receive, limit: int) -> bytes:
         chunk: bytes = message.get("body", b"")
         received += len(chunk)
         if received > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
-
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body has more than the {limit} bytes allowed.")

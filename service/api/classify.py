@@ -1,32 +1,29 @@
 """POST /classify and POST /classify/batch.
 
-One hop: the event loop reads the body, a worker thread does all the rest, the event loop writes
-the answer. Room is checked before the body is read and again, bindingly, before decoding.
+One hop: the event loop reads the body, a worker thread does all the rest down to the bytes of the
+answer, the event loop sends them. Room is checked before the body is read and again, bindingly,
+before decoding.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from service.api.answers import JSON_TYPE, Classified, image_text, single_text
 from service.api.body import read_body
 from service.api.context import Context, context_of
+from service.api.intake import Asked, take_in
 from service.api.jobs import JobWaiter
 from service.api.openapi import SEVERAL_IMAGES, SINGLE_IMAGE, problems
-from service.api.parameters import ClassifyParameters, read_parameters
 from service.api.record import RequestRecord, record_of
 from service.api.schemas import BatchBody, ClassifyBody
 from service.api.uploads import Upload, several_images, single_image
-from service.engine.artifact import LoadedModel
 from service.engine.pipeline import Classification
-from service.engine.repository import ServedModel
 from service.engine.workers import Job
-from service.errors import FeatherboxError, InvalidParameter
-
-_DEFAULT_TOP_K = 5
+from service.errors import FeatherboxError
 
 router = APIRouter(tags=["classify"])
 
@@ -40,32 +37,52 @@ router = APIRouter(tags=["classify"])
 )
 async def classify(request: Request) -> Response:
     """Classify the image in the body: a multipart field `image`, or the raw bytes."""
-    context = context_of(request)
-    asked = await _take_in(request, context, context.settings.max_body_bytes)
-    served, loaded = asked.served, asked.loaded
+    context, record = context_of(request), record_of(request.scope)
+    most_bytes = context.settings.max_body_bytes
+    asked = take_in(context, record, request.scope["query_string"], most_bytes)
+    body = await read_body(request, most_bytes, context.settings.body_timeout_s)
+    received = time.perf_counter()
 
-    def work(queued_ms: float) -> Classification:
-        started = time.perf_counter()
-        image = single_image(asked.body, asked.content_type)
-        unpacked_ms = (time.perf_counter() - started) * 1e3
-        alone = context.pool.in_flight == 1
-        result = loaded.classify(image, asked.top_k, context.limits, alone)
-        result.times.queue = queued_ms
-        result.times.decode += unpacked_ms
-        return result
+    def work(queued_ms: float) -> Classified:
+        return classify_body(context, record, asked, body, received, queued_ms)
 
     waiter = JobWaiter(asked.deadline)
-    job = context.pool.submit(work, asked.deadline, waiter.job_done)
-    result = await waiter.result(job)
-    _finish(asked.record, served, result, asked.received)
-    return _json(
-        {
-            "model": served.name,
-            "version": str(served.version),
-            **_answer(result),
-            "request_id": asked.record.request_id,
-        }
-    )
+    done = await waiter.result(context.pool.submit(work, asked.deadline, waiter.job_done))
+    record.classified.append((asked.served, done.times))
+    return Response(done.body, media_type=JSON_TYPE)
+
+
+def classify_body(
+    context: Context,
+    record: RequestRecord,
+    asked: Asked,
+    body: bytes,
+    received: float,
+    queued_ms: float,
+) -> Classified:
+    """Turn the body of POST /classify into its answer, on a worker thread.
+
+    Args:
+        context: the service.
+        record: the request, with its headers.
+        asked: what it wants.
+        body: what was sent.
+        received: `time.perf_counter()` of the body's last byte.
+        queued_ms: how long the job waited for this thread.
+
+    Raises:
+        FeatherboxError: the body is no image, or the model failed.
+    """
+    started = time.perf_counter()
+    image = single_image(body, record.content_type)
+    unpacked_ms = (time.perf_counter() - started) * 1e3
+    alone = context.pool.in_flight == 1
+    result = asked.loaded.classify(image, asked.top_k, context.limits, alone)
+    times = result.times
+    times.queue = queued_ms
+    times.decode += unpacked_ms
+    times.total = (time.perf_counter() - received) * 1e3
+    return Classified(single_text(asked.served, result, record.request_id).encode(), times)
 
 
 @router.post(
@@ -78,14 +95,16 @@ async def classify(request: Request) -> Response:
 )
 async def classify_batch(request: Request) -> Response:
     """Classify each `image` field of a form; a bad image carries its own error."""
-    context = context_of(request)
+    context, record = context_of(request), record_of(request.scope)
     settings = context.settings
-    asked = await _take_in(request, context, settings.max_batch_bytes)
-    served, loaded = asked.served, asked.loaded
+    asked = take_in(context, record, request.scope["query_string"], settings.max_batch_bytes)
+    body = await read_body(request, settings.max_batch_bytes, settings.body_timeout_s)
+    received = time.perf_counter()
+    loaded = asked.loaded
 
     def unpack(_queued_ms: float) -> list[Upload]:
         most, most_bytes = settings.max_batch_images, settings.max_body_bytes
-        return several_images(asked.body, asked.content_type, most, most_bytes)
+        return several_images(body, record.content_type, most, most_bytes)
 
     def work_on(upload: Upload) -> Callable[[float], Classification]:
         def work(queued_ms: float) -> Classification:
@@ -98,106 +117,33 @@ async def classify_batch(request: Request) -> Response:
     waiter = JobWaiter(asked.deadline)
     unpacking = context.pool.submit(unpack, asked.deadline, waiter.job_done)
     uploads = await waiter.result(unpacking)
-    asked.record.images = len(uploads)
+    record.images = len(uploads)
     works = [work_on(upload) for upload in uploads]
     jobs = context.pool.submit_all(works, asked.deadline, waiter.job_done)
     results = [
-        {
-            "filename": upload.filename,
-            **await _outcome(asked.record, served, waiter, job, asked.received),
-        }
+        await _outcome(record, asked, waiter, job, received, upload.filename)
         for upload, job in zip(uploads, jobs, strict=True)
     ]
-    return _json(
-        {
-            "model": served.name,
-            "version": str(served.version),
-            "request_id": asked.record.request_id,
-            "results": results,
-        }
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request whose body has arrived: what is wanted of which model, and by when."""
-
-    record: RequestRecord
-    served: ServedModel
-    loaded: LoadedModel
-    top_k: int
-    deadline: float
-    body: bytes
-    content_type: str
-    received: float
-
-
-async def _take_in(request: Request, context: Context, most_bytes: int) -> _Asked:
-    """Check a request's parameters and that there is room, then read its body."""
-    record = record_of(request.scope)
-    parameters = read_parameters(request.scope)
-    served, loaded, top_k = _model_for(context, parameters)
-    record.model = served.name
-    deadline = _deadline(context, parameters.timeout_ms)
-    context.pool.check_room()
-    body = await read_body(request, most_bytes, context.settings.body_timeout_s)
-    received = time.perf_counter()
-    content_type = record.headers.get(b"content-type", b"").decode("latin-1")
-    return _Asked(record, served, loaded, top_k, deadline, body, content_type, received)
-
-
-def _model_for(context: Context, asked: ClassifyParameters) -> tuple[ServedModel, LoadedModel, int]:
-    """Return the model that was asked for and how many labels to answer."""
-    served = context.repository.find(asked.model or context.settings.default_model)
-    loaded = served.require()
-    classes = loaded.manifest.classes
-    if asked.top_k is None:
-        return served, loaded, min(_DEFAULT_TOP_K, classes)
-    if asked.top_k > classes:
-        raise InvalidParameter(
-            top_k=f"must be at most {classes}, the number of the model's classes"
-        )
-    return served, loaded, asked.top_k
-
-
-def _deadline(context: Context, timeout_ms: int | None) -> float:
-    """Return the `time.monotonic()` by which the request must be answered."""
-    most = context.settings.request_timeout_ms
-    return time.monotonic() + min(timeout_ms or most, most) / 1e3
+    head = to_json({"model": asked.served.name, "version": str(asked.served.version)})
+    request_id = to_json(record.request_id)
+    document = b'%b,"request_id":%b,"results":[%b]}' % (head[:-1], request_id, b",".join(results))
+    return Response(document, media_type=JSON_TYPE)
 
 
 async def _outcome(
     record: RequestRecord,
-    served: ServedModel,
+    asked: Asked,
     waiter: JobWaiter,
     job: Job[Classification],
     received: float,
-) -> dict[str, object]:
-    """Return the answer to one image of a batch, or its error."""
+    filename: str | None,
+) -> bytes:
+    """Return the document of one image of a batch: its answer, or its error."""
     try:
         result = await waiter.result(job)
     except FeatherboxError as error:
-        return {"error": {"code": error.code, "detail": error.detail}}
-    _finish(record, served, result, received)
-    return _answer(result)
-
-
-def _finish(
-    record: RequestRecord, served: ServedModel, result: Classification, received: float
-) -> None:
+        problem = {"code": error.code, "detail": error.detail}
+        return to_json({"filename": filename, "error": problem})
     result.times.total = (time.perf_counter() - received) * 1e3
-    record.classified.append((served, result.times))
-
-
-def _answer(result: Classification) -> dict[str, object]:
-    return {
-        "predictions": [
-            {"label": p.label, "index": p.index, "probability": round(p.probability, 6)}
-            for p in result.predictions
-        ],
-        "timings_ms": result.times.rounded(),
-    }
-
-
-def _json(document: dict[str, object]) -> Response:
-    return Response(to_json(document), media_type="application/json")
+    record.classified.append((asked.served, result.times))
+    return b'{"filename":%b,%b}' % (to_json(filename), image_text(result).encode())

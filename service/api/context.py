@@ -1,11 +1,12 @@
 """What the routes share: built once by `create_app`, kept on `app.state`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from service.api.access import Access
+from service.api.guards import RequestGuard
 from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.engine.decode import DecodeLimits
@@ -27,6 +28,7 @@ class Context:
     ledger: Ledger
     limits: DecodeLimits
     access: Access
+    guards: list[RequestGuard] = field(default_factory=list)
 
 
 def context_of(request: Request) -> Context:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problems import error_response
+from service.api.problems import error_answer, respond
 from service.api.record import record_of
 from service.errors import FeatherboxError
 
@@ -33,5 +33,5 @@ class DirectRoutes:
         try:
             response = await endpoint(Request(scope, receive))
         except FeatherboxError as error:
-            response = error_response(scope, error)
+            response = respond(error_answer(record_of(scope), error))
         await response(scope, receive, send)

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from service.api.context import Context, ContextDep
 from service.api.metrics import CONTENT_TYPE
+from service.api.record import record_of
 from service.api.schemas import LiveBody, ReadyBody
 from service.engine.repository import ModelState, ServedModel
 from service.errors import ModelFailed
@@ -42,7 +43,9 @@ async def readyz(request: Request, context: ContextDep) -> Response:
     if all(model.state is ModelState.READY for model in required):
         states = {model.name: await _probe(model) for model in required}
     ready = all(state == ModelState.READY for state in states.values())
-    body = ReadyBody(ready=ready, models=states if context.access.knows(request.scope) else {})
+    body = ReadyBody(
+        ready=ready, models=states if context.access.knows(record_of(request.scope)) else {}
+    )
     return JSONResponse(body.model_dump(), 200 if ready else 503)
 
 

@@ -7,6 +7,7 @@ whoever reads the figures settles first. At most a tenth of a second is open.
 
 import asyncio
 import logging
+import time
 from collections import deque
 
 from service.api.metrics import Metrics
@@ -28,7 +29,9 @@ class Ledger:
         self._open: deque[RequestRecord] = deque()
 
     def note(self, record: RequestRecord) -> None:
-        """Take in a finished request."""
+        """Take in a request that is finished now."""
+        record.duration_ms = (time.perf_counter() - record.started) * 1e3
+        record.finished_at = time.time()
         if not self._open:
             asyncio.get_running_loop().call_later(_SETTLE_AFTER_S, self.settle)
         self._open.append(record)

@@ -1,18 +1,14 @@
 """The outermost layer: a request id for each request, a note of its end, and answers to bugs."""
 
 import logging
-import re
-import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.ledger import Ledger
-from service.api.problems import bug_response
-from service.api.record import RequestRecord, attach_record, new_request_id
+from service.api.problems import bug_answer, respond
+from service.api.record import NOTHING_SENT, RequestRecord, attach_record, request_id_for
 
-_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
-_NOTHING_SENT = 499  # in the log: the client went away first
 
 logger = logging.getLogger("featherbox.access")
 
@@ -29,10 +25,10 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        sent_id = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = sent_id if _CLIENT_ID.fullmatch(sent_id) else new_request_id()
-        record = RequestRecord(request_id, scope["method"], scope["path"], headers)
-        record.status = _NOTHING_SENT
+        request_id = request_id_for(headers)
+        client = scope.get("client") or ("",)
+        record = RequestRecord(request_id, scope["method"], scope["path"], headers, client[0])
+        record.status = NOTHING_SENT
         attach_record(scope, record)
 
         async def send_named(message: Message) -> None:
@@ -45,11 +41,9 @@ class RequestMiddleware:
             await self._app(scope, receive, send_named)
         except Exception:
             logger.exception("request %s met a bug", request_id)
-            if record.status != _NOTHING_SENT:
+            if record.status != NOTHING_SENT:
                 raise
-            await bug_response(scope)(scope, receive, send_named)
+            await respond(bug_answer(record))(scope, receive, send_named)
         finally:
             record.route = record.route or getattr(scope.get("route"), "path", None)
-            record.duration_ms = (time.perf_counter() - record.started) * 1e3
-            record.finished_at = time.time()
             self._ledger.note(record)

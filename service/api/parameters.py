@@ -2,16 +2,15 @@
 more than everything else that this server adds to an inference.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.types import Scope
-
-from service.api.record import record_of
 from service.errors import InvalidParameter, MalformedRequest
 
 _TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+_TIMEOUT_NAME = _TIMEOUT_HEADER.lower().encode()
 _MAX_FIELDS = 32
 _MAX_DIGITS = 64
 _MAX_MODEL_CHARACTERS = 128
@@ -53,18 +52,18 @@ OPENAPI_PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-def read_parameters(scope: Scope) -> ClassifyParameters:
-    """Read the parameters of a request.
+def read_parameters(headers: Mapping[bytes, bytes], query_string: bytes) -> ClassifyParameters:
+    """Read the parameters of a request from its headers (lower-case names) and query string.
 
     Raises:
         InvalidParameter: names every number that is none or below 1, and an endless model name.
         MalformedRequest: there are absurdly many query fields.
     """
-    header = record_of(scope).headers.get(_TIMEOUT_HEADER.lower().encode())
-    if header is None and not scope["query_string"]:
+    header = headers.get(_TIMEOUT_NAME)
+    if header is None and not query_string:
         return _DEFAULTS
     timeout = None if header is None else header.decode("latin-1")
-    query = _query(scope["query_string"])
+    query = _query(query_string)
     errors: dict[str, str] = {}
     asked = ClassifyParameters(
         model=query.get("model"),

@@ -1,8 +1,6 @@
 """Errors to answers, in one place: RFC 9457 problem documents with a stable `code`."""
 
-from collections.abc import MutableMapping
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.record import record_of
+from service.api.answers import Answer
+from service.api.record import RequestRecord, record_of
 from service.errors import FeatherboxError, InvalidParameter, Overloaded, Unauthorized
 
 PROBLEM_TYPE = "application/problem+json"
@@ -39,58 +38,65 @@ def problem_document(
     }
 
 
-def respond(
-    scope: MutableMapping[str, Any],
+def problem(
+    record: RequestRecord,
     status: int,
     code: str,
     detail: str,
-    headers: dict[str, str] | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
     **more: object,
-) -> Response:
-    """Return a problem as a response, and note its code for the log."""
-    record = record_of(scope)
+) -> Answer:
+    """Return a problem as an answer, and note its code for the log."""
     record.error_code = code
     document = problem_document(record.request_id, status, code, detail, **more)
-    return Response(to_json(document), status, headers, media_type=PROBLEM_TYPE)
+    return Answer(status, PROBLEM_TYPE, to_json(document), headers)
 
 
-def error_response(scope: MutableMapping[str, Any], error: FeatherboxError) -> Response:
+def error_answer(record: RequestRecord, error: FeatherboxError) -> Answer:
     """Return the answer to a request that met an error of the tree."""
-    headers = None
-    if isinstance(error, Overloaded):
-        headers = {"Retry-After": str(error.retry_after_s)}
-    elif isinstance(error, Unauthorized):
-        headers = {"WWW-Authenticate": _CHALLENGE + _INVALID if error.sent else _CHALLENGE}
     more: dict[str, object] = {}
+    headers: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, Overloaded):
+        headers = (("retry-after", str(error.retry_after_s)),)
+    elif isinstance(error, Unauthorized):
+        challenge = _CHALLENGE + _INVALID if error.sent else _CHALLENGE
+        headers = (("www-authenticate", challenge),)
     if isinstance(error, InvalidParameter):
         more["errors"] = [
             {"parameter": name, "detail": detail} for name, detail in error.errors.items()
         ]
-    return respond(scope, error.status, error.code, error.detail, headers, **more)
+    return problem(record, error.status, error.code, error.detail, headers, **more)
+
+
+def bug_answer(record: RequestRecord) -> Answer:
+    """Return the answer to a request that met a bug."""
+    detail = "The service failed; the log has the request."
+    return problem(record, 500, "internal_error", detail)
+
+
+def respond(answer: Answer) -> Response:
+    """Return an answer as a response of the framework."""
+    return Response(answer.body, answer.status, dict(answer.headers), media_type=answer.media_type)
 
 
 async def _on_featherbox_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FeatherboxError)
-    return error_response(request.scope, error)
+    return respond(error_answer(record_of(request.scope), error))
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = {".".join(map(str, item["loc"][1:])): item["msg"] for item in error.errors()[:8]}
-    return error_response(request.scope, InvalidParameter(**found))
+    return respond(error_answer(record_of(request.scope), InvalidParameter(**found)))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
     detail = _DETAILS.get(status, HTTPStatus(status).phrase)
-    headers = dict(error.headers) if error.headers else None
-    return respond(request.scope, status, _CODES.get(status, "bad_request"), detail, headers)
-
-
-def bug_response(scope: MutableMapping[str, Any]) -> Response:
-    """Return the answer to a request that met a bug."""
-    return respond(scope, 500, "internal_error", "The service failed; the log has the request.")
+    headers = tuple((error.headers or {}).items())
+    code = _CODES.get(status, "bad_request")
+    return respond(problem(record_of(request.scope), status, code, detail, headers))
 
 
 def install(app: FastAPI) -> None:

@@ -1,15 +1,19 @@
 """What is remembered of a request while it is answered, for its log line and the metrics."""
 
 import random
+import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.engine.pipeline import StageTimes
 from service.engine.repository import ServedModel
 
+NOTHING_SENT = 499  # in the log: the client went away first
+
 _KEY = "featherbox.record"
+_CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]  # 10 bits each
 
@@ -20,12 +24,16 @@ _generator = random.Random(_random_bits)  # noqa: S311
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One request. Headers have lower-case names; of one sent twice the last counts."""
+    """One request. Headers have lower-case names; of one sent twice the last counts.
+
+    `client` is the address that the connection comes from, empty where there is none.
+    """
 
     request_id: str
     method: str = ""
     path: str = ""
     headers: dict[bytes, bytes] = field(default_factory=dict)
+    client: str = ""
     started: float = field(default_factory=time.perf_counter)
     status: int = 0
     duration_ms: float = 0.0
@@ -36,6 +44,19 @@ class RequestRecord:
     receive_ms: float | None = None
     images: int | None = None
     classified: list[tuple[ServedModel, StageTimes]] = field(default_factory=list)
+
+    @property
+    def content_type(self) -> str:
+        """The body's Content-Type, empty if none was sent."""
+        return self.headers.get(b"content-type", b"").decode("latin-1")
+
+
+def request_id_for(headers: Mapping[bytes, bytes]) -> str:
+    """Return the request id that the client sent, if it is safe to repeat, or a new one."""
+    sent = headers.get(b"x-request-id")
+    if sent is not None and _CLIENT_ID.fullmatch(sent):
+        return sent.decode("ascii")
+    return new_request_id()
 
 
 def new_request_id() -> str:

@@ -38,7 +38,7 @@ class StageTimes:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prediction:
     """One label with its probability."""
 
@@ -95,7 +95,8 @@ def top_predictions(
     worse = descending > np.partition(descending, last)[last]
     candidates = np.flatnonzero(~worse)
     best = candidates[np.argsort(descending[candidates], kind="stable")][:top_k]
-    return [Prediction(labels[i], int(i), float(probabilities[i])) for i in best]
+    chosen = zip(best.tolist(), probabilities[best].tolist(), strict=True)
+    return [Prediction(labels[index], index, probability) for index, probability in chosen]
 
 
 def classify_image(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -179,14 +179,10 @@ def test_an_admin_token_alone_leaves_the_other_routes_open(
         assert client.post("/operators", headers=bearer(ADMIN)).is_success
 
 
-def test_a_service_without_tokens_does_not_wrap_its_endpoints(server: LiveServer) -> None:
-    async def endpoint(request: Annotated[Any, None]) -> Any:
-        raise NotImplementedError
-
-    access = server.context.access
-    assert access.guarded(endpoint) is endpoint
-    assert access.for_routes() == {}
-    assert not access.needs_token
+def test_a_service_without_tokens_asks_no_guard(server: LiveServer) -> None:
+    assert server.context.guards == []
+    assert server.context.access.for_routes() == {}
+    assert not server.context.access.needs_token
 
 
 def test_the_document_declares_the_token_where_one_is_needed(
