@@ -1,6 +1,8 @@
 """The application: settings in, an ASGI app out. Nothing is built at import time."""
 
+import asyncio
 import logging
+import signal
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,13 +22,16 @@ from service.api.middleware import RequestMiddleware
 from service.api.openapi import only_problem_type
 from service.engine.decode import DecodeLimits
 from service.engine.host import describe_host, worker_threads
+from service.engine.keeper import Keeper
+from service.engine.prober import Prober
 from service.engine.repository import ModelRepository
 from service.engine.session import SessionOptions, check_providers
+from service.engine.watchdog import Pulse, Watchdog
 from service.engine.workers import WorkerPool
 from service.settings import Settings
 
-# What only makes lone images faster must not delay the first answers.
-_WIDEN_AFTER_S = 2.0
+# After the requests are answered or cancelled: for what cannot be stopped, a stuck thread.
+_CLOSE_WITHIN_S = 1.0
 
 logger = logging.getLogger("featherbox")
 
@@ -95,6 +100,7 @@ def _build_context(settings: Settings) -> Context:
         host,
         wanted=settings.models or None,
         window_seconds=settings.latency_window_s,
+        quarantine_after=settings.quarantine_after,
     )
     metrics = Metrics()
     access = read_access(settings)
@@ -103,6 +109,8 @@ def _build_context(settings: Settings) -> Context:
         settings=settings,
         host=host,
         repository=repository,
+        keeper=Keeper(repository, settings.model_poll_s),
+        prober=Prober(),
         pool=WorkerPool(threads, settings.queue_per_thread),
         metrics=metrics,
         ledger=Ledger(metrics),
@@ -113,6 +121,7 @@ def _build_context(settings: Settings) -> Context:
     for name in (settings.default_model, *settings.required_models):
         repository.require_known(name)
     context.metrics.watch_pool(context.pool)
+    context.metrics.watch_models(repository, host.onnxruntime)
     return context
 
 
@@ -126,20 +135,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )  # fmt: skip
 
     warn_if_open(context.settings, context.access)
-    stopping = threading.Event()
-
-    def load() -> None:
-        context.repository.load_all()
-        context.metrics.show_models(context.repository.models, host.onnxruntime)
-        ready = sum(model.loaded is not None for model in context.repository.models)
-        logger.info("%d of %d models ready", ready, len(context.repository.models))
-        if not stopping.wait(_WIDEN_AFTER_S):
-            context.repository.widen_all()
-
-    loader = threading.Thread(target=load, name="loader", daemon=True)
-    loader.start()
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is threading.main_thread():
+        loop.add_signal_handler(signal.SIGHUP, context.keeper.reload)
+    watchdog = Watchdog(
+        context.settings.watchdog_s,
+        {
+            "A worker thread is": pool.running_s,
+            "A probe of a model is": context.prober.running_s,
+            "The event loop is": Pulse(loop).running_s,
+        },
+    )
+    watchdog.start()
+    context.keeper.start()
     yield
-    stopping.set()
-    pool.close()
+    context.keeper.close(_CLOSE_WITHIN_S)
+    if not pool.close(_CLOSE_WITHIN_S):
+        logger.error("a worker thread is stuck and is left behind")
+    watchdog.close()
     context.ledger.settle()
     logger.info("stopped")

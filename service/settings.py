@@ -30,6 +30,18 @@ class Settings(BaseSettings):
     models: CommaList = Field(
         [], description="Models to load, NAME or NAME:VERSION, with commas; empty loads all."
     )
+    model_poll_s: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="Look for new and removed versions this often, s; 0 only at SIGHUP.",
+    )
+    quarantine_after: int = Field(
+        5,
+        ge=0,
+        le=10_000,
+        description="Failed inferences in a row that set a model aside; 0 is never.",
+    )
     required_models: CommaList = Field(
         [], description="Models without which /readyz is not 200; empty means the default model."
     )
@@ -103,6 +115,12 @@ class Settings(BaseSettings):
     )
     cors_origins: CommaList = Field(
         [], description="Origins whose pages may read the answers, with commas; * means all."
+    )
+    watchdog_s: float = Field(
+        30.0,
+        ge=0,
+        le=86_400,
+        description="End the process if one image or probe takes this long, s; 0 is never.",
     )
     docs: bool = Field(True, description="Serve /docs and /openapi.json.")
     log_format: Literal["auto", "json", "text"] = Field(

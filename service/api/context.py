@@ -11,6 +11,8 @@ from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.engine.decode import DecodeLimits
 from service.engine.host import Host
+from service.engine.keeper import Keeper
+from service.engine.prober import Prober
 from service.engine.repository import ModelRepository
 from service.engine.workers import WorkerPool
 from service.settings import Settings
@@ -23,6 +25,8 @@ class Context:
     settings: Settings
     host: Host
     repository: ModelRepository
+    keeper: Keeper
+    prober: Prober
     pool: WorkerPool
     metrics: Metrics
     ledger: Ledger

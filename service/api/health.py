@@ -1,9 +1,8 @@
 """GET /livez, GET /readyz and GET /metrics; never shed, never queued behind images."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import time
 
-import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
@@ -11,15 +10,15 @@ from service.api.context import Context, ContextDep
 from service.api.metrics import CONTENT_TYPE
 from service.api.record import record_of
 from service.api.schemas import LiveBody, ReadyBody
-from service.engine.repository import ModelState, ServedModel
-from service.errors import ModelFailed
+from service.engine.repository import ModelState
+from service.errors import FeatherboxError, ModelNotFound
 
 router = APIRouter(tags=["health"])
 metrics_router = APIRouter(tags=["health"])
 
 _PROBE_TIMEOUT_S = 2.0
-# one thread of its own, so that a probe waits for no image and images for no probe
-_prober = ThreadPoolExecutor(1, thread_name_prefix="probe")
+# Decoding the largest image that is allowed takes a fraction of this.
+_LONGEST_JOB_S = 4.0
 
 
 @router.get("/livez", summary="Is the process alive?")
@@ -38,10 +37,10 @@ async def readyz(request: Request, context: ContextDep) -> Response:
 
     Where a token is needed, only a request that brings it sees the models by name.
     """
-    required = required_models(context)
-    states = {model.name: model.state.value for model in required}
-    if all(model.state is ModelState.READY for model in required):
-        states = {model.name: await _probe(model) for model in required}
+    names = context.settings.required_models or [context.settings.default_model]
+    states = {name.partition(":")[0]: _state(context, name) for name in names}
+    if all(state == ModelState.READY for state in states.values()):
+        states = {name: await _probe(context, name) for name in states}
     ready = all(state == ModelState.READY for state in states.values())
     body = ReadyBody(
         ready=ready, models=states if context.access.knows(record_of(request.scope)) else {}
@@ -61,23 +60,28 @@ async def metrics(context: ContextDep) -> Response:
     return Response(context.metrics.render(), media_type=CONTENT_TYPE)
 
 
-def required_models(context: Context) -> list[ServedModel]:
-    """Return the models without which the service is not ready."""
-    settings = context.settings
-    names = settings.required_models or [settings.default_model]
-    return [context.repository.find(name) for name in names]
-
-
-async def _probe(model: ServedModel) -> str:
-    """Run a loaded model once and return its state: ready, failed or stuck."""
-    loaded = model.require()
-    planes = np.zeros((1, 3, loaded.manifest.input.height, loaded.manifest.input.width), np.uint8)
-    run = asyncio.get_running_loop().run_in_executor(_prober, loaded.session.run, planes)
+def _state(context: Context, reference: str) -> str:
+    """Return the state of a model: loading, ready, failed or removed."""
     try:
-        async with asyncio.timeout(_PROBE_TIMEOUT_S):
-            await run
-    except ModelFailed:
-        return ModelState.FAILED
+        return context.repository.find(reference).state
+    except ModelNotFound:
+        return "removed"
+
+
+async def _probe(context: Context, name: str) -> str:
+    """Run a loaded model once and return its state: ready, failed or stuck."""
+    busy_s = context.pool.running_s()
+    if len(busy_s) == context.pool.threads and min(busy_s) > _LONGEST_JOB_S:
+        return "stuck"
+    try:
+        probe = context.prober.probe(context.repository.find(name).require())
+        left_s = probe.started + _PROBE_TIMEOUT_S - time.monotonic()
+        if left_s <= 0 and not probe.answered.done():
+            return "stuck"
+        async with asyncio.timeout(left_s):
+            answered = await asyncio.shield(asyncio.wrap_future(probe.answered))
     except TimeoutError:
         return "stuck"
-    return ModelState.READY
+    except FeatherboxError:  # it was swapped or set aside since it was looked at
+        return _state(context, name)
+    return ModelState.READY if answered else ModelState.FAILED

@@ -1,6 +1,6 @@
 """Prometheus metrics, prefix `featherbox_`, base units, labels bounded by what we configured."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -10,9 +10,11 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from service.engine.pipeline import STAGES, StageTimes
-from service.engine.repository import ModelState, ServedModel
+from service.engine.repository import ModelRepository, ModelState
 from service.engine.workers import WorkerPool
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -82,33 +84,48 @@ class Metrics:
         ):  # fmt: skip
             Gauge(name, text, registry=self._registry).set_function(read)
 
-    def show_models(self, models: Iterable[ServedModel], onnxruntime: str) -> None:
-        """Show the facts of the models once they are loaded."""
-        info = self._gauge(
-            "info", "Facts of a model; always 1.",
-            "version", "architecture", "precision", "provider", "onnxruntime",
-        )  # fmt: skip
-        ready = self._gauge("ready", "1 if the model serves, else 0.")
-        load = self._gauge("load_seconds", "Time to load, check and warm up the model.")
-        size = self._gauge("file_bytes", "Size of model.onnx.")
-        memory = self._gauge("memory_bytes", "Growth of the resident set while it was loaded.")
-        for model in models:
-            ready.labels(model.name).set(model.state is ModelState.READY)
-            if model.loaded is None:
-                continue
-            manifest = model.loaded.manifest
-            provider = model.loaded.session.providers[0]
-            info.labels(
-                model.name, str(model.version), manifest.architecture, manifest.precision,
-                provider, onnxruntime,
-            ).set(1)  # fmt: skip
-            load.labels(model.name).set((model.load_ms or 0.0) / 1e3)
-            size.labels(model.name).set(manifest.file_bytes)
-            memory.labels(model.name).set(model.memory_bytes or 0)
+    def watch_models(self, repository: ModelRepository, onnxruntime: str) -> None:
+        """Show the facts of the models as they are whenever the metrics are read."""
+        self._registry.register(_Models(repository, onnxruntime))
 
     def render(self) -> bytes:
         """Return the text exposition format."""
         return generate_latest(self._registry)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"featherbox_model_{name}", text, ("model", *labels), registry=self._registry)
+
+class _Models(Collector):
+    """The facts of the models that serve now."""
+
+    def __init__(self, repository: ModelRepository, onnxruntime: str) -> None:
+        self._repository = repository
+        self._onnxruntime = onnxruntime
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one gauge for each kind of fact."""
+        info = _gauge(
+            "info", "Facts of a model; always 1.",
+            "version", "architecture", "precision", "provider", "onnxruntime",
+        )  # fmt: skip
+        ready = _gauge("ready", "1 if the model serves, else 0.")
+        refused = _gauge("refused_versions", "Versions in the repository that failed a check.")
+        load = _gauge("load_seconds", "Time to load, check and warm up the model.")
+        size = _gauge("file_bytes", "Size of model.onnx.")
+        memory = _gauge("memory_bytes", "Growth of the resident set while it was loaded.")
+        for model in self._repository.models:
+            ready.add_metric([model.name], model.state is ModelState.READY)
+            refused.add_metric([model.name], len(model.refused))
+            if model.loaded is None:
+                continue
+            manifest = model.loaded.manifest
+            info.add_metric(
+                [model.name, str(model.version), manifest.architecture, manifest.precision,
+                 model.loaded.session.providers[0], self._onnxruntime], 1,
+            )  # fmt: skip
+            load.add_metric([model.name], (model.load_ms or 0.0) / 1e3)
+            size.add_metric([model.name], manifest.file_bytes)
+            memory.add_metric([model.name], model.memory_bytes or 0)
+        yield from (info, ready, refused, load, size, memory)
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"featherbox_model_{name}", text, labels=("model", *labels))

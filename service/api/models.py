@@ -15,6 +15,7 @@ from service.api.schemas import (
     PercentilesBody,
     ProviderBody,
     QualityBody,
+    RefusedBody,
     StageLatencyBody,
 )
 from service.engine.manifest import MODEL_FILE, Manifest, Quality
@@ -66,6 +67,7 @@ def _model_body(context: Context, model: ServedModel) -> ModelBody:
         version=str(model.version),
         state=model.state.value,
         reason=model.reason,
+        refused=[RefusedBody(version=str(r.version), reason=r.reason) for r in model.refused],
         architecture=manifest and manifest.architecture,
         variant=manifest and manifest.variant,
         precision=manifest and manifest.precision,

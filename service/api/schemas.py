@@ -207,6 +207,13 @@ class BenchmarkBody(Body):
     images_per_second: float | None
 
 
+class RefusedBody(Body):
+    """A version in the model repository that failed a check, so that another one serves."""
+
+    version: str
+    reason: str
+
+
 class ModelBody(Body):
     """One model: facts of its manifest, and what was measured on this box."""
 
@@ -214,6 +221,7 @@ class ModelBody(Body):
     version: str
     state: str = Field(description="loading, ready or failed")
     reason: str | None = Field(description="why it failed")
+    refused: list[RefusedBody] = Field(description="versions that cannot serve, and why")
     architecture: str | None
     variant: dict[str, str | int | float | bool] | None
     precision: str | None

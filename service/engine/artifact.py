@@ -5,10 +5,11 @@ Every file is read once and used from memory, so that what was hashed is what is
 
 import hashlib
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from service.engine.decode import DecodeLimits
+from service.engine.faults import Faults
 from service.engine.graph_scan import check_graph
 from service.engine.host import Host
 from service.engine.manifest import (
@@ -47,13 +48,23 @@ class LoadedModel:
     selftest_image: bytes
     graph: bytes = b""
     lone_session: Session | None = None
+    faults: Faults = field(default_factory=Faults)
 
     def classify(
         self, data: bytes | memoryview, top_k: int, limits: DecodeLimits, alone: bool = False
     ) -> Classification:
         """Classify one image; `alone` says that no other is in work. See `classify_image`."""
         session = self.lone_session if alone and self.lone_session else self.session
-        return classify_image(data, session, self.manifest.input, self.labels, top_k, limits)
+        try:
+            result = classify_image(data, session, self.manifest.input, self.labels, top_k, limits)
+        except RequestError:
+            raise
+        except Exception:
+            self.faults.add()
+            raise
+        if self.faults.count:
+            self.faults.count = 0
+        return result
 
     def widened(self, options: SessionOptions) -> "LoadedModel":
         """Return the model with a session for lone images, if the options ask for one."""

@@ -1,67 +1,37 @@
 """The model repository: a folder of models, found by name, each loaded and checked on its own.
 
 Names are keys of a dictionary filled from the folder's listing; a name from a request is never
-joined to a path. A model that fails is kept with its reason and the others serve.
+joined to a path. A model that fails is kept with its reason and the others serve. What changed
+in the folder is taken over by `reload`: whoever holds the old version finishes with it.
 """
 
 import logging
-import statistics
+import math
+import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from service.engine.artifact import LoadedModel, checked_selftest, load_artifact
 from service.engine.host import Host
 from service.engine.latency import LatencyWindow
-from service.engine.memory import resident_bytes
+from service.engine.listing import (
+    candidates,
+    check_wanted,
+    fingerprint,
+    list_versions,
+    not_there,
+)
+from service.engine.served import ModelState, Refused, ServedModel
 from service.engine.session import SessionOptions
-from service.errors import ArtifactError, FeatherboxError, ModelFailed, ModelNotFound, NotReady
+from service.errors import ArtifactError, ModelNotFound
 
-_WARMUP_RUNS = 5
+__all__ = ["ModelRepository", "ModelState", "ServedModel"]
 
 logger = logging.getLogger("featherbox.models")
 
 
-class ModelState(StrEnum):
-    """Where a model is on its way to serving."""
-
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-
-
-@dataclass(slots=True)
-class ServedModel:
-    """One version of a model in this process, with what was measured of it here."""
-
-    name: str
-    version: int
-    folder: Path
-    window: LatencyWindow
-    state: ModelState = ModelState.LOADING
-    reason: str | None = None
-    loaded: LoadedModel | None = None
-    load_ms: float | None = None
-    memory_bytes: int | None = None
-    warmup_ms: float | None = None
-    warnings: list[str] = field(default_factory=list)
-
-    def require(self) -> LoadedModel:
-        """Return the loaded model.
-
-        Raises:
-            NotReady: it is still being loaded.
-            ModelFailed: it could not be loaded.
-        """
-        if self.loaded is not None and self.state is ModelState.READY:
-            return self.loaded
-        if self.state is ModelState.LOADING:
-            raise NotReady(f"The model {self.name!r} is still being loaded.")
-        raise ModelFailed(f"The model {self.name!r} failed to load; GET /models says why.")
+def _ignore() -> None:
+    """Stand in for a callback that nobody gave."""
 
 
 class ModelRepository:
@@ -75,6 +45,7 @@ class ModelRepository:
         *,
         wanted: list[str] | None = None,
         window_seconds: float = 300.0,
+        quarantine_after: int = 0,
     ) -> None:
         """List the folder; nothing is loaded yet.
 
@@ -84,19 +55,27 @@ class ModelRepository:
             host: the box, for warnings about int8.
             wanted: names to load, `name` or `name:version`; None loads all.
             window_seconds: length of the latency window.
+            quarantine_after: failed inferences in a row after which a model is set aside;
+                0 is never.
 
         Raises:
             ArtifactError: the folder cannot be read, or a wanted model is not in it.
         """
+        self.on_quarantine: Callable[[], object] = _ignore
+        self._folder = folder
         self._options = options
         self._host = host
-        found = _list_versions(folder)
-        chosen = _choose(found, wanted)
-        self._models = {
-            name: ServedModel(
-                name, version, folder / name / str(version), LatencyWindow(window_seconds)
-            )
-            for name, version in sorted(chosen.items())
+        self._wanted = wanted
+        self._window_seconds = window_seconds
+        self._quarantine_after = quarantine_after
+        self._reloading = threading.Lock()
+        self._changes = 0
+        found = list_versions(folder)
+        check_wanted(found, wanted)
+        # Replaced as a whole when it changes, so that readers need no lock.
+        self._models: dict[str, ServedModel] = {
+            name: self._new(name, versions[0])
+            for name, versions in sorted(candidates(found, wanted).items())
         }
 
     @property
@@ -106,17 +85,50 @@ class ModelRepository:
 
     def load_all(self) -> None:
         """Load, warm up and self-test every model, one after the other."""
-        for model in self.models:
-            self._load(model)
+        self.reload(retry=True)
+
+    def reload(self, *, retry: bool) -> bool:
+        """Bring what is served up to the folder; takes as long as loading what is new.
+
+        Of each model the highest version that passes its checks serves, or the pinned one. A
+        version is swapped in once it is ready; until then, or if it is refused, the old one
+        serves on. A model without a folder is unloaded. A folder that cannot be listed changes
+        nothing.
+
+        Args:
+            retry: try what was refused or has failed once more, though its files are the same.
+
+        Returns:
+            Whether another version of any model serves than before, or one is gone.
+        """
+        with self._reloading:
+            before = self._changes
+            try:
+                chosen = candidates(list_versions(self._folder), self._wanted)
+            except ArtifactError as error:
+                logger.error("%s What is loaded serves on.", error.detail)
+                return False
+            for name in self._models.keys() - chosen.keys():
+                self._unload(name)
+            for name, versions in sorted(chosen.items()):
+                self._bring_up(name, versions, retry)
+            return self._changes != before
 
     def widen_all(self) -> None:
         """Give every model its session for lone images; making one holds up Python a moment."""
         for model in self.models:
-            if model.loaded is not None:
-                try:
-                    model.loaded = model.loaded.widened(self._options)
-                except FeatherboxError as error:
-                    logger.warning("model %s has no lone session: %s", model.name, error.detail)
+            model.widen(self._options)
+
+    def retry_quarantined(self) -> float:
+        """Try models that were set aside and whose time has come; back they are if they answer.
+
+        Returns:
+            The `time.monotonic()` of the next one's turn; infinity if none waits.
+        """
+        for model in self.models:
+            if model.retry_at <= time.monotonic():
+                model.retry(self._host)
+        return min((model.retry_at for model in self.models), default=math.inf)
 
     def find(self, reference: str) -> ServedModel:
         """Return the model that `name` or `name:version` means, in whatever state it is.
@@ -141,91 +153,69 @@ class ModelRepository:
         try:
             self.find(reference)
         except ModelNotFound:
-            raise _not_there(reference, self._models) from None
+            raise not_there(reference, self._models) from None
 
-    def _load(self, model: ServedModel) -> None:
-        before, started = resident_bytes(), time.perf_counter()
-        try:
-            loaded = load_artifact(model.folder, self._options)
-            if (loaded.manifest.name, loaded.manifest.version) != (model.name, model.version):
-                raise ArtifactError(
-                    f"The manifest names {loaded.manifest.name}:{loaded.manifest.version}, "
-                    f"the folder is {model.name}:{model.version}."
-                )
-            model.warnings = checked_selftest(loaded, self._host)
-            model.warmup_ms = _warm_up(loaded)
-        except FeatherboxError as error:
-            model.reason, model.state = error.detail, ModelState.FAILED
-            logger.error("model %s failed: %s", model.name, error.detail)
+    def _bring_up(self, name: str, versions: list[int], retry: bool) -> None:
+        """Let the first of `versions` that can serve do so; remember why others cannot."""
+        if name not in self._models:
+            self._put(self._new(name, versions[0]))  # listed as loading meanwhile
+        current = self._models[name]
+        known = {refused.version: refused for refused in current.refused}
+        if current.state is ModelState.FAILED and current.loaded is None:
+            known[current.version] = Refused(current.version, current.reason or "", current.files)
+        refused: list[Refused] = []
+        for version in versions:
+            fresh = self._new(name, version)
+            stays = current.loaded is not None and version == current.version
+            healthy = current.state is ModelState.READY or not retry
+            if stays and fresh.files == current.files and healthy:
+                break
+            before = known.get(version)
+            if before is not None and before.files == fresh.files and not retry:
+                refused.append(before)
+            else:
+                fresh.load(self._options, self._host)
+                if fresh.loaded is not None:
+                    self._swap_in(fresh, refused)
+                    return
+                refused.append(Refused(version, fresh.reason or "", fresh.files))
+            if stays:
+                break
+        self._keep(current, refused)
+
+    def _keep(self, current: ServedModel, refused: list[Refused]) -> None:
+        """Let a loaded model serve on beside refused versions, or list it as failed."""
+        if current.loaded is not None:
+            current.refused = refused
             return
-        except Exception:  # whatever a model does wrong, the others serve
-            model.reason, model.state = "It fails in an unknown way.", ModelState.FAILED
-            logger.exception("model %s failed", model.name)
-            return
-        if self._options.providers[0] != loaded.session.providers[0]:
-            model.warnings.append(
-                f"{self._options.providers[0]} was asked for, "
-                f"{loaded.session.providers[0]} is in use."
-            )
-        model.load_ms = (time.perf_counter() - started) * 1e3
-        model.memory_bytes = max(0, resident_bytes() - before)
-        model.loaded, model.state = loaded, ModelState.READY
-        logger.info("model %s:%d ready in %.0f ms", model.name, model.version, model.load_ms)
-        for warning in model.warnings:
-            logger.warning("model %s: %s", model.name, warning)
+        first, *others = refused
+        failed = self._new(current.name, first.version)
+        failed.state, failed.reason, failed.files = ModelState.FAILED, first.reason, first.files
+        failed.refused = others
+        self._put(failed)
 
+    def _new(self, name: str, version: int) -> ServedModel:
+        folder = self._folder / name / str(version)
+        window = LatencyWindow(self._window_seconds)
+        return ServedModel(name, version, folder, window, fingerprint(folder))
 
-def _list_versions(folder: Path) -> dict[str, list[int]]:
-    """Return the version numbers of each model folder that has any."""
-    try:
-        entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
-    except OSError as error:
-        raise ArtifactError(
-            f"The model repository {str(folder)!r} cannot be read: {error.strerror}. "
-            "Set FEATHERBOX_MODEL_REPOSITORY to the folder that holds the models."
-        ) from error
-    found = {}
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        versions = [int(sub.name) for sub in entry.iterdir() if _is_version(sub)]
-        if versions:
-            found[entry.name] = sorted(versions)
-    return found
+    def _swap_in(self, fresh: ServedModel, refused: list[Refused]) -> None:
+        def set_aside() -> None:
+            fresh.set_aside()
+            self.on_quarantine()
 
+        fresh.require().faults.arm(self._quarantine_after, set_aside)
+        fresh.refused = refused
+        old = self._models[fresh.name]
+        self._put(fresh)
+        self._changes += 1
+        if old.loaded is not None:
+            logger.info("model %s:%d replaces version %d", fresh.name, fresh.version, old.version)
 
-def _is_version(path: Path) -> bool:
-    return path.name.isascii() and path.name.isdigit() and path.name[0] != "0" and path.is_dir()
+    def _put(self, model: ServedModel) -> None:
+        self._models = dict(sorted({**self._models, model.name: model}.items()))
 
-
-def _choose(found: dict[str, list[int]], wanted: list[str] | None) -> dict[str, int]:
-    """Return the version to serve of each model: the pinned one, else the highest."""
-    if wanted is None:
-        return {name: versions[-1] for name, versions in found.items()}
-    chosen = {}
-    for reference in wanted:
-        name, colon, version = reference.partition(":")
-        versions = found.get(name, [])
-        if not versions or (colon and version not in map(str, versions)):
-            raise _not_there(reference, found)
-        chosen[name] = int(version) if colon else versions[-1]
-    return chosen
-
-
-def _not_there(reference: str, found: Iterable[str]) -> ArtifactError:
-    return ArtifactError(
-        f"The model {reference!r} is not in the model repository, which has "
-        f"{', '.join(found) or 'no models'}."
-    )
-
-
-def _warm_up(model: LoadedModel) -> float:
-    """Run a few inferences so that the first request pays nothing; return their median, ms."""
-    shape = (1, 3, model.manifest.input.height, model.manifest.input.width)
-    planes = np.full(shape, 127, np.uint8)
-    spent = []
-    for _ in range(_WARMUP_RUNS):
-        started = time.perf_counter()
-        model.session.run(planes)
-        spent.append((time.perf_counter() - started) * 1e3)
-    return statistics.median(spent)
+    def _unload(self, name: str) -> None:
+        self._models = {key: model for key, model in self._models.items() if key != name}
+        self._changes += 1
+        logger.warning("model %s is not in the repository any more and is unloaded", name)

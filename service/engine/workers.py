@@ -116,8 +116,11 @@ class WorkerPool:
         self._in_flight = 0
         self._service_s = _FIRST_GUESS_S
         self._closed = False
+        self._begun: list[float | None] = [None] * threads
         self._workers = [
-            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
+            threading.Thread(
+                target=self._work, args=(number,), name=f"worker-{number}", daemon=True
+            )
             for number in range(threads)
         ]
         for worker in self._workers:
@@ -132,6 +135,11 @@ class WorkerPool:
     def waiting(self) -> int:
         """Jobs admitted that no thread has begun; an estimate while threads change jobs."""
         return max(0, self._in_flight - self.threads)
+
+    def running_s(self) -> list[float]:
+        """Return for each busy thread how long it has been at its job, s."""
+        now = time.monotonic()
+        return [now - begun for begun in self._begun if begun is not None]
 
     def check_room(self, jobs: int = 1) -> None:
         """Refuse early, before a body is read, if `jobs` more cannot be admitted now.
@@ -187,20 +195,28 @@ class WorkerPool:
         with self.lock:
             self._in_flight -= 1
 
-    def close(self) -> None:
-        """Refuse new jobs and wait for those that were admitted."""
+    def close(self, timeout_s: float = math.inf) -> bool:
+        """Refuse new jobs and wait for those that were admitted.
+
+        Returns:
+            Whether all of them ended within `timeout_s`; a thread that is stuck is left behind.
+        """
         with self.lock:
             first, self._closed = not self._closed, True
         if first:
             for _ in self._workers:
                 self._queue.put(None)
+        give_up = time.monotonic() + timeout_s
         for worker in self._workers:
-            worker.join()
+            left_s = max(0.0, give_up - time.monotonic())
+            worker.join(None if left_s == math.inf else left_s)
+        return not any(worker.is_alive() for worker in self._workers)
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         while (job := self._queue.get()) is not None:
-            begun = time.monotonic()
+            begun = self._begun[number] = time.monotonic()
             job.run()
+            self._begun[number] = None
             # Both threads may write this estimate; a lost update does not matter.
             self._service_s += _SMOOTHING * (time.monotonic() - begun - self._service_s)
             del job  # an idle thread must not hold the last image

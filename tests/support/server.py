@@ -63,6 +63,8 @@ def settings_for(repository: Path, **changes: Any) -> Settings:
         "default_model": "colours",
         "worker_threads": 2,
         "lone_request_threads": 1,  # no second session, which a test's own would not replace
+        "quarantine_after": 0,
+        "watchdog_s": 0,  # it would end the process of the tests
         "log_format": "json",
     }
     return Settings(**(values | changes))

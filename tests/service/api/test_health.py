@@ -48,7 +48,7 @@ def test_before_the_models_are_loaded_the_service_is_alive_and_not_ready(
         assert gate.wait(30)
         return load_artifact(folder, options)
 
-    monkeypatch.setattr("service.engine.repository.load_artifact", load_later)
+    monkeypatch.setattr("service.engine.served.load_artifact", load_later)
     with serving(settings_for(repository), wait_ready=False) as live:
         try:
             assert live.client.get("/livez").is_success

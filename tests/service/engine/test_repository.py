@@ -171,7 +171,7 @@ def test_a_model_that_fails_keeps_its_reason_and_the_others_serve(
     broken = models.find("broken")
     assert broken.state is ModelState.FAILED
     assert reason in (broken.reason or "")
-    with pytest.raises(ModelFailed, match="'broken' failed to load"):
+    with pytest.raises(ModelFailed, match="'broken' has failed"):
         broken.require()
     assert models.find("colours").state is ModelState.READY
     assert any("broken" in r.message for r in caplog.records if r.levelno >= logging.ERROR)
