@@ -6,13 +6,15 @@ PIP_FLAGS ?=
 SERVE := .venv
 DEV := .venv-dev
 PIP := -m pip --disable-pip-version-check --quiet
-CODE := service models export_tools tests benchmarks
+CODE := service models export_tools tests benchmarks .ci
+PIP_AUDIT ?= $(DEV)/bin/uv tool run --quiet pip-audit@2.10.1
+CYCLONEDX ?= $(DEV)/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py
 
 export FEATHERBOX_HOST ?= 127.0.0.1
 export FEATHERBOX_PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries image lock clean
+.PHONY: help serve test check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries sbom audit image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +54,14 @@ check-zoo: $(DEV)/.ready ## every variant of every net from export to the engine
 
 check-libraries: $(DEV)/.ready ## compare our nets with timm, torchvision and pytorchcv where installed
 	$(DEV)/bin/python -m export_tools.check_libraries
+
+sbom: $(DEV)/.ready ## write build/sbom.json: what requirements.lock installs (CycloneDX 1.6)
+	@mkdir -p build
+	$(CYCLONEDX) requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --spec-version 1.6 --output-format JSON --output-file build/sbom.json
+
+audit: $(DEV)/.ready ## look for known vulnerabilities in requirements.lock; fails if it could not see any
+	$(DEV)/bin/python .ci/audit.py $(PIP_AUDIT)
 
 image: ## build the container image
 	docker build -t featherbox:local .

@@ -14,6 +14,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 # First releases without an advisory that a server of images could meet.
 FLOORS = {"pillow": "13.0.0", "starlette": "1.3.1", "python-multipart": "0.0.31", "h11": "0.16.0"}
+# The same for the exporter, which the server never installs.
+EXPORT_FLOORS = {"onnx": "1.21.0"}
 
 
 def pins(lock: str) -> dict[str, set[str]]:
@@ -41,6 +43,25 @@ def test_the_security_floors_hold() -> None:
     locked = pins(SERVER_LOCK)
     for name, floor in FLOORS.items():
         assert min(Version(version) for version in locked[name]) >= Version(floor), name
+
+
+def test_the_project_asks_for_no_less_than_the_floors() -> None:
+    asked = {
+        requirement.name: requirement.specifier
+        for requirement in map(
+            Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["export"]
+        )
+    }
+    for name, floor in (FLOORS | EXPORT_FLOORS).items():
+        (bound,) = asked[name]
+        assert bound.operator in {">=", "=="}, name
+        assert Version(bound.version) >= Version(floor), name
+
+
+def test_what_only_the_exporter_needs_is_in_no_server() -> None:
+    assert pins(SERVER_LOCK).keys().isdisjoint({"onnx", "torch"})
+    for name, floor in EXPORT_FLOORS.items():
+        assert min(map(Version, pins(DEV_LOCK)[name])) >= Version(floor)
 
 
 def test_tests_run_on_the_versions_that_are_served() -> None:
