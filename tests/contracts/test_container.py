@@ -61,7 +61,8 @@ def shares_nothing_of_the_host() -> bool:
 
 
 def mounts_the_models_read_only() -> bool:
-    return SERVICE["volumes"] == ["./model_repository:/models:ro"]
+    volumes: list[str] = SERVICE["volumes"]
+    return volumes == ["./model_repository:/models:ro"]
 
 
 def is_limited_in_memory_cpus_and_processes() -> bool:
