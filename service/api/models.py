@@ -1,7 +1,10 @@
 """GET /models, GET /models/{name} and GET /latency: what is served, and how fast it is here."""
 
+import asyncio
+
 from fastapi import APIRouter
 
+from service.api.access import AdminDep
 from service.api.context import Context, ContextDep
 from service.api.openapi import problems
 from service.api.schemas import (
@@ -36,6 +39,16 @@ async def list_models(context: ContextDep) -> ModelsBody:
         ),
         models=[_model_body(context, model) for model in context.repository.models],
     )
+
+
+@router.post("/models/reload", responses=problems(401, 403), summary="Look for new models")
+async def reload_models(context: ContextDep, _: AdminDep) -> ModelsBody:
+    """Take over new, changed and removed versions, as SIGHUP does; answer once that is done.
+
+    Whatever is bad is refused and listed with its reason; what served before serves on.
+    """
+    await asyncio.wrap_future(context.keeper.reload())
+    return await list_models(context)
 
 
 @router.get("/models/{name}", responses=problems(404, 422), summary="Show one model")

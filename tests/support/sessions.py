@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.engine.repository import ServedModel
 from service.engine.session import Session
+from service.errors import ModelFailed
 
 _MOST_S = 30.0
 
@@ -47,6 +48,20 @@ class BrokenSession:
 
     def run(self, _images: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise self._error
+
+
+class FlakySession:
+    """Runs another session, or fails as the runtime does while `failing`."""
+
+    def __init__(self, inner: Session) -> None:
+        self.providers = inner.providers
+        self.failing = False
+        self._inner = inner
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self.failing:
+            raise ModelFailed("The model failed while it was run.")
+        return self._inner.run(images)
 
 
 @contextmanager

@@ -98,6 +98,38 @@ def test_a_model_that_is_stuck_makes_the_service_not_ready(
     wait_until(lambda: ready(server)[0] == 200, "the service is ready again")
 
 
+def test_many_who_ask_while_a_model_is_stuck_are_answered_by_one_probe(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_PROBE_TIMEOUT_S", 0.05)
+    with gated(server.model()) as session:
+        for _ in range(20):
+            assert ready(server) == (503, {"colours": "stuck"})
+        assert session.runs == 1
+    wait_until(lambda: ready(server)[0] == 200, "the service is ready again")
+
+
+def test_threads_that_are_all_stuck_make_the_service_not_ready(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_LONGEST_JOB_S", 0.01)
+    gate = threading.Event()
+
+    def work(_queued_ms: float) -> None:
+        assert gate.wait(30)
+
+    pool = server.context.pool
+    one = pool.submit(work, float("inf"))
+    wait_until(lambda: bool(pool.running_s()), "one thread is busy")
+    assert ready(server)[0] == 200
+    other = pool.submit(work, float("inf"))
+    wait_until(lambda: ready(server) == (503, {"colours": "stuck"}), "all threads are stuck")
+    gate.set()
+    one.result(30)
+    other.result(30)
+    wait_until(lambda: ready(server)[0] == 200, "the service is ready again")
+
+
 def test_a_model_that_fails_now_makes_the_service_not_ready(server: LiveServer) -> None:
     broken = BrokenSession(ModelFailed("The model failed while it was run."))
     with replaced_session(server.model(), broken):

@@ -235,3 +235,20 @@ def test_no_place_is_lost_under_many_threads() -> None:
     assert len(outcomes) == 1200
     wait_until(lambda: pool.in_flight == 0, "all places are free")
     pool.close()
+
+
+def test_a_pool_knows_how_long_its_threads_have_been_at_work(crew: Crew) -> None:
+    assert crew.pool.running_s() == []
+    crew.occupy()
+    wait_until(lambda: min(crew.pool.running_s()) > 0.01, "time has passed")
+    assert len(crew.pool.running_s()) == 2
+    crew.gate.set()
+    wait_until(lambda: crew.pool.running_s() == [], "the threads are idle")
+
+
+def test_closing_leaves_a_stuck_thread_behind() -> None:
+    crew = Crew(threads=2, queue_per_thread=1)
+    crew.occupy()
+    assert not crew.pool.close(0.01)
+    crew.gate.set()
+    assert crew.pool.close(30)
