@@ -20,14 +20,17 @@
     │   ├── ModelFailed              503 model_failed
     │   └── DeadlineExceeded         504 deadline_exceeded
     ├── SettingUnusable              a setting names what cannot be used; the process ends
-    └── ArtifactError                a model that cannot be loaded or published
-        ├── InvalidManifest
-        ├── HashMismatch
-        ├── UnsafeGraph
-        ├── ContractViolation
-        ├── ProviderUnavailable
-        ├── SelfTestFailed
-        └── GateFailed
+    ├── ArtifactError                a model that cannot be loaded or published
+    │   ├── InvalidManifest
+    │   ├── HashMismatch
+    │   ├── UnsafeGraph
+    │   ├── ContractViolation
+    │   ├── ProviderUnavailable
+    │   ├── SelfTestFailed
+    │   └── GateFailed
+    └── ClientError                  what service.client raises, in the client's process
+        ├── RequestFailed            the server answered with an error
+        └── ServerUnreachable        it did not answer
 
 `code` is stable and part of the API. `status` is the HTTP status as a plain integer, so
 that this module needs no web framework; the mapping itself is `service.api.problems`.
@@ -232,3 +235,31 @@ class GateFailed(ArtifactError):
     """A quality gate does not hold, so nothing is published."""
 
     code = "gate_failed"
+
+
+class ClientError(FeatherboxError):
+    """Asking a server failed."""
+
+    code = "client_error"
+
+
+class RequestFailed(ClientError):
+    """The server answered with an error.
+
+    Its problem document's `status`, `code` and `request_id` are kept; an error of one image
+    of a batch has the status of the batch's answer.
+    """
+
+    code = "request_failed"
+
+    def __init__(self, status: int, code: str, detail: str, request_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.answered_status = status
+        self.answered_code = code
+        self.request_id = request_id
+
+
+class ServerUnreachable(ClientError):
+    """There is no server at that URL, or its answer did not come in time."""
+
+    code = "server_unreachable"
