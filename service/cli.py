@@ -4,7 +4,6 @@ import inspect
 import logging
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +15,7 @@ from service.cli_common import RepositoryOption, fail, load_models, settings_wit
 from service.engine.repository import ServedModel
 from service.errors import ArtifactError, SettingUnusable
 from service.logs import configure_logging
+from service.running import run_to_the_end
 from service.settings import Settings
 
 logger = logging.getLogger("featherbox")
@@ -90,8 +90,7 @@ def serve(**flags: object) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
-    with suppress(KeyboardInterrupt):  # uvicorn raises Ctrl-C again once it has stopped
-        _Server(config).run()
+    run_to_the_end(_Server(config))
 
 
 @app.command()

@@ -1,12 +1,14 @@
 """The outermost layer: a request id for each request, a note of its end, and answers to bugs."""
 
+import asyncio
 import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.ledger import Ledger
-from service.api.problems import bug_answer, respond
+from service.api.problems import bug_answer, error_answer, respond
 from service.api.record import NOTHING_SENT, RequestRecord, attach_record, request_id_for
+from service.errors import NotReady
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
@@ -44,6 +46,11 @@ class RequestMiddleware:
             if record.status != NOTHING_SENT:
                 raise
             await respond(bug_answer(record))(scope, receive, send_named)
+        except asyncio.CancelledError:  # the time to finish after SIGTERM is over
+            if record.status != NOTHING_SENT:
+                raise
+            answer = error_answer(record, NotReady("The service is shutting down."))
+            await respond(answer)(scope, receive, send_named)
         finally:
             record.route = record.route or getattr(scope.get("route"), "path", None)
             self._ledger.note(record)

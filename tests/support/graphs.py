@@ -1,9 +1,11 @@
 """Small ONNX graphs that answer by the colour of a picture, and broken relatives of them."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 LABELS = ("red", "green", "blue")
@@ -152,6 +154,44 @@ def failing_when_run() -> onnx.ModelProto:
         helper.make_node("Add", ["logits", "row"], ["probabilities"]),
     ]
     return colour_graph(tail=tail, initializers=[table, far])
+
+
+def endless_on_blue() -> onnx.ModelProto:
+    """Build a graph that answers as usual, except that a blue picture takes years."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["going_on"], ["still_going_on"]),
+            helper.make_node("Sin", ["before"], ["after"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("round", TensorProto.INT64, ()),
+            helper.make_tensor_value_info("going_on", TensorProto.BOOL, ()),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, ()),
+        ],
+        [
+            helper.make_tensor_value_info("still_going_on", TensorProto.BOOL, ()),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, ()),
+        ],
+    )
+    tail = [
+        helper.make_node("Softmax", ["logits"], ["likely"], axis=1),
+        helper.make_node("Gather", ["likely", "blue"], ["blue_part"], axis=1),
+        helper.make_node("ReduceMax", ["blue_part"], ["most_blue"], keepdims=0),
+        helper.make_node("Greater", ["most_blue", "sure"], ["is_blue"]),
+        helper.make_node("Cast", ["is_blue"], ["times"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["times", "years"], ["rounds"]),
+        helper.make_node("Loop", ["rounds", "", "zero"], ["nothing"], body=body),
+        helper.make_node("Add", ["likely", "nothing"], ["probabilities"]),
+    ]
+    constants: dict[str, NDArray[Any]] = {
+        "blue": np.array([2], np.int64),
+        "sure": np.array(0.9, np.float32),
+        "years": np.array(10**15, np.int64),
+        "zero": np.array(0, np.float32),
+    }
+    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    return colour_graph(tail=tail, initializers=initializers)
 
 
 def with_undeclared_classes() -> onnx.ModelProto:

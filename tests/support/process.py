@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,10 @@ def run_cli(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 class ServerProcess:
     """A running `featherbox serve`."""
 
-    def __init__(self, *arguments: str, **settings: str) -> None:
+    def __init__(self, *arguments: str, prefix: Sequence[str] = (), **settings: str) -> None:
         self.lines: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "serve", "--port", "0", *arguments],
+            [*prefix, sys.executable, "-m", "service.cli", "serve", "--port", "0", *arguments],
             cwd=ROOT,
             env=environment(**settings),
             stderr=subprocess.PIPE,
@@ -91,6 +91,13 @@ class ServerProcess:
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)
 
+    def hang_up(self) -> None:
+        self._process.send_signal(signal.SIGHUP)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def wait(self) -> int:
         """Return the exit status; negative for a signal."""
         status = self._process.wait(timeout=60)
@@ -112,9 +119,11 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(*arguments: str, **settings: str) -> Iterator[ServerProcess]:
-    """Run `featherbox serve` until the block ends."""
-    process = ServerProcess(*arguments, **settings)
+def server_process(
+    *arguments: str, prefix: Sequence[str] = (), **settings: str
+) -> Iterator[ServerProcess]:
+    """Run `featherbox serve` until the block ends; `prefix` is a command that runs it."""
+    process = ServerProcess(*arguments, prefix=prefix, **settings)
     try:
         yield process
     finally:
