@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         16_000_000,
         ge=1,
         le=89_000_000,
-        description="Most pixels that are decoded; a JPEG is scaled down while decoding.",
+        description="Most pixels that are decoded; a baseline JPEG is scaled down while decoding.",
     )
     latency_window_s: float = Field(
         300.0, ge=1, le=86_400, description="Length of the window of /latency, s."

@@ -1,8 +1,9 @@
 """Image bytes to an RGB (or grey) Pillow image, under limits, with the pixels still unturned.
 
 The header is read first: format, size and limits are decided before any pixel is decoded.
-A JPEG much larger than needed is decoded at a smaller DCT scale (`Image.draft`). Orientation
-is returned, not applied, so that only the few pixels of the crop have to be turned.
+A JPEG much larger than needed is decoded at a smaller DCT scale (`Image.draft`), and one that
+has to be held whole is bounded by its full size (`jpeg_scans`). Orientation is returned, not
+applied, so that only the few pixels of the crop have to be turned.
 
 Colour: alpha is laid over white, 16-bit grey is scaled (not clipped), CMYK and palettes become
 RGB. An embedded ICC profile is not applied, as in the pipelines the weights were trained with.
@@ -18,6 +19,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from service.engine.formats import name_of_unsupported
+from service.engine.jpeg_scans import check_scans
 from service.errors import DamagedImage, EmptyBody, ImageTooLarge, UnsupportedMedia
 
 ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -85,6 +87,7 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
     if width * height > limits.header_pixels:
         raise _too_large(width, height, limits.header_pixels)
     if image.format in {"JPEG", "MPO"}:
+        check_scans(data, width, height, limits.decoded_pixels)
         image.draft(None, (2 * shorter_side, 2 * shorter_side))
         width, height = image.size
     if width * height > limits.decoded_pixels:
