@@ -20,6 +20,7 @@ from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import only_problem_type
+from service.api.v2 import routes as v2
 from service.engine.decode import DecodeLimits
 from service.engine.host import describe_host, worker_threads
 from service.engine.keeper import Keeper
@@ -46,7 +47,7 @@ class _App(FastAPI):
             "/classify": classify.classify,
             "/classify/batch": classify.classify_batch,
         }
-        app = DirectRoutes(super().build_middleware_stack(), endpoints)
+        app = DirectRoutes(super().build_middleware_stack(), endpoints, v2.DIRECT)
         return RequestMiddleware(with_cors(app, context.settings.cors_origins), context.ledger)
 
     def openapi(self) -> dict[str, Any]:
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     metrics_guard = {} if settings.open_metrics else context.access.for_routes()
     app.include_router(health.metrics_router, **metrics_guard)
     app.include_router(health.router)
+    v2.include(app, context.access)
     if settings.docs:
         app.include_router(docs.router)
     return app

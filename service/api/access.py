@@ -27,6 +27,7 @@ from service.settings import Settings
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,512}=*")  # RFC 6750 section 2.1, and long enough
 _SCHEME = b"bearer "
+_JSON_LENGTH = "Inference-Header-Content-Length"
 _HOW = "send the header Authorization: Bearer TOKEN"
 
 logger = logging.getLogger("featherbox")
@@ -124,8 +125,14 @@ def with_cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-Id", "X-Request-Timeout-Ms"],
-        expose_headers=["Retry-After", "X-Request-Id"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "X-Request-Id",
+            "X-Request-Timeout-Ms",
+            _JSON_LENGTH,
+        ],
+        expose_headers=["Retry-After", "X-Request-Id", _JSON_LENGTH],
     )
 
 

@@ -4,6 +4,7 @@ For an inference of 2 ms those cost more than all else that the server adds. The
 are declared as FastAPI routes too, from which /docs and /openapi.json are made.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
@@ -20,18 +21,41 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class DirectRoutes:
     """Answers POST to some paths by calling their endpoint; passes on everything else."""
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        endpoints: Mapping[str, Endpoint],
+        templates: Mapping[str, Endpoint],
+    ) -> None:
+        """Take endpoints by their path, and by paths with parameters in braces."""
         self._app = app
         self._endpoints = endpoints
+        self._templates = [
+            (re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", template)), template, endpoint)
+            for template, endpoint in templates.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope.get("path", ""))
-        if endpoint is None or scope.get("method") != "POST":
+        endpoint = self._find(scope) if scope.get("method") == "POST" else None
+        if endpoint is None:
             await self._app(scope, receive, send)
             return
-        record_of(scope).route = scope["path"]
         try:
             response = await endpoint(Request(scope, receive))
         except FeatherboxError as error:
             response = respond(error_answer(record_of(scope), error))
         await response(scope, receive, send)
+
+    def _find(self, scope: Scope) -> Endpoint | None:
+        """Return who answers a path, and note the route and the path's parameters."""
+        path: str = scope["path"]
+        endpoint = self._endpoints.get(path)
+        if endpoint is not None:
+            record_of(scope).route = path
+            return endpoint
+        for pattern, template, found in self._templates:
+            if match := pattern.fullmatch(path):
+                record_of(scope).route = template
+                scope["path_params"] = match.groupdict()
+                return found
+        return None

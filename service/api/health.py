@@ -37,10 +37,7 @@ async def readyz(request: Request, context: ContextDep) -> Response:
 
     Where a token is needed, only a request that brings it sees the models by name.
     """
-    names = context.settings.required_models or [context.settings.default_model]
-    states = {name.partition(":")[0]: _state(context, name) for name in names}
-    if all(state == ModelState.READY for state in states.values()):
-        states = {name: await _probe(context, name) for name in states}
+    states = await readiness(context, required_models(context))
     ready = all(state == ModelState.READY for state in states.values())
     body = ReadyBody(
         ready=ready, models=states if context.access.knows(record_of(request.scope)) else {}
@@ -60,10 +57,26 @@ async def metrics(context: ContextDep) -> Response:
     return Response(context.metrics.render(), media_type=CONTENT_TYPE)
 
 
-def _state(context: Context, reference: str) -> str:
-    """Return the state of a model: loading, ready, failed or removed."""
+def required_models(context: Context) -> list[str]:
+    """Return the names of the models without which the service is not ready."""
+    names = context.settings.required_models or [context.settings.default_model]
+    return [name.partition(":")[0] for name in names]
+
+
+async def readiness(context: Context, names: list[str]) -> dict[str, str]:
+    """Return the state of each model: loading, ready, failed, removed or stuck.
+
+    Once all of them are loaded, each is run.
+    """
+    states = {name: _state(context, name) for name in names}
+    if all(state == ModelState.READY for state in states.values()):
+        states = {name: await _probe(context, name) for name in states}
+    return states
+
+
+def _state(context: Context, name: str) -> str:
     try:
-        return context.repository.find(reference).state
+        return context.repository.find(name).state
     except ModelNotFound:
         return "removed"
 

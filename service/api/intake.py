@@ -24,7 +24,13 @@ class Asked:
     hurried: bool  # its deadline is its own, not the service's
 
 
-def take_in(context: Context, record: RequestRecord, query: bytes, most_bytes: int) -> Asked:
+def take_in(
+    context: Context,
+    record: RequestRecord,
+    query: bytes,
+    most_bytes: int,
+    model: str | None = None,
+) -> Asked:
     """Decide whether a request is answered at all; nothing of its body is needed.
 
     Args:
@@ -32,6 +38,7 @@ def take_in(context: Context, record: RequestRecord, query: bytes, most_bytes: i
         record: the request, with its headers.
         query: the query string as it was sent.
         most_bytes: of its body.
+        model: the one that its path names, if that does.
 
     Raises:
         FeatherboxError: what a guard says; a parameter, the model, the announced body or the room
@@ -41,7 +48,7 @@ def take_in(context: Context, record: RequestRecord, query: bytes, most_bytes: i
         guard(record)
     parameters = read_parameters(record.headers, query)
     settings = context.settings
-    served = context.repository.find(parameters.model or settings.default_model)
+    served = context.repository.find(model or parameters.model or settings.default_model)
     record.model = served.name
     loaded = served.require()
     top_k = _top_k(parameters, loaded)

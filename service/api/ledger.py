@@ -8,7 +8,8 @@ whoever reads the figures settles first. At most a tenth of a second is open.
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
+from dataclasses import dataclass
 
 from service.api.metrics import Metrics
 from service.api.record import RequestRecord
@@ -16,9 +17,18 @@ from service.api.record import RequestRecord
 _SETTLE_AFTER_S = 0.1
 _MOST_OPEN = 256
 _MAX_PATH_CHARACTERS = 256
-_QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+_QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 
 logger = logging.getLogger("featherbox.access")
+
+
+@dataclass(slots=True)
+class ModelUse:
+    """Of one model: `time.time()` of the last answer, and the requests that failed."""
+
+    last_answer: float = 0.0
+    failures: int = 0
+    failed_ms: float = 0.0
 
 
 class Ledger:
@@ -27,6 +37,7 @@ class Ledger:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._open: deque[RequestRecord] = deque()
+        self._use: defaultdict[str, ModelUse] = defaultdict(ModelUse)
 
     def note(self, record: RequestRecord) -> None:
         """Take in a request that is finished now."""
@@ -38,6 +49,10 @@ class Ledger:
         if len(self._open) >= _MOST_OPEN:
             self.settle()
 
+    def use_of(self, model: str) -> ModelUse:
+        """Return what was noted of a model of the repository."""
+        return self._use[model]
+
     def settle(self) -> None:
         """Account for all requests noted so far."""
         while self._open:
@@ -45,9 +60,19 @@ class Ledger:
             for served, times in record.classified:
                 served.window.add(times)
                 self._metrics.observe_stages(served.name, times)
+            if record.model is not None:
+                self._note_use(record, self._use[record.model])
             route = record.route or "unmatched"
             self._metrics.count_request(route, record.model, record.status, record.error_code)
             _log(record, route)
+
+    @staticmethod
+    def _note_use(record: RequestRecord, use: ModelUse) -> None:
+        if record.classified:
+            use.last_answer = record.finished_at
+        if record.status >= 400:
+            use.failures += 1
+            use.failed_ms += record.duration_ms
 
 
 def _log(record: RequestRecord, route: str) -> None:

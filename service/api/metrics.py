@@ -70,6 +70,15 @@ class Metrics:
         for stage, histogram in stages:
             histogram.observe(getattr(times, stage) / 1e3)
 
+    def stage_totals(self, model: str) -> dict[str, tuple[int, float]]:
+        """Return how many images passed each stage of a model, and the seconds of all of them."""
+        totals = dict.fromkeys(STAGES, (0, 0.0))
+        for stage, histogram in self._by_model.get(model, []):
+            (family,) = histogram.collect()
+            found = {s.name.rpartition("_")[2]: s.value for s in family.samples}
+            totals[stage] = int(found["count"]), found["sum"]
+        return totals
+
     def watch_pool(self, pool: WorkerPool) -> None:
         """Show the pool's load whenever the metrics are read."""
         for name, text, read in (

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.answers import Answer
+from service.api.answers import JSON_TYPE, Answer
 from service.api.record import RequestRecord, record_of
 from service.errors import FeatherboxError, InvalidParameter, Overloaded, Unauthorized
 
@@ -46,8 +46,13 @@ def problem(
     headers: tuple[tuple[str, str], ...] = (),
     **more: object,
 ) -> Answer:
-    """Return a problem as an answer, and note its code for the log."""
+    """Return a problem as an answer, and note its code for the log.
+
+    Under /v2 its form is that of the Open Inference Protocol.
+    """
     record.error_code = code
+    if record.path == "/v2" or record.path.startswith("/v2/"):
+        return Answer(status, JSON_TYPE, to_json({"error": detail}), headers)
     document = problem_document(record.request_id, status, code, detail, **more)
     return Answer(status, PROBLEM_TYPE, to_json(document), headers)
 

@@ -58,7 +58,7 @@ class Classification:
 _buffers = threading.local()
 
 
-def _kept_buffer(height: int, width: int) -> NDArray[np.uint8]:
+def kept_buffer(height: int, width: int) -> NDArray[np.uint8]:
     """Return this thread's input buffer of that size; its content is overwritten each time."""
     buffers: dict[str, NDArray[np.uint8]] = _buffers.__dict__  # this thread's own
     key = f"{height}x{width}"
@@ -109,7 +109,7 @@ def classify_image(
 ) -> Classification:
     """Classify one image on this thread; `queue` and `total` are left to the caller."""
     times = StageTimes()
-    planes = _kept_buffer(policy.height, policy.width)
+    planes = kept_buffer(policy.height, policy.width)
     times.decode, times.preprocess = image_to_planes(data, policy, limits, planes[0])
     started = time.perf_counter()
     probabilities = session.run(planes)

@@ -114,6 +114,12 @@ def audit(response: httpx.Response) -> None:
     assert _REQUEST_ID.fullmatch(request_id)
     if response.is_success or response.is_redirect or response.request.url.path == "/readyz":
         return
+    if response.request.url.path.startswith("/v2"):
+        assert response.headers["content-type"] == "application/json"
+        document = response.json()
+        assert document.keys() in ({"error"}, {"ready"}, {"name", "ready"})
+        assert document.get("error", "-")
+        return
     assert response.headers["content-type"] == PROBLEM_TYPE
     problem = response.json()
     assert {"type", "title", "status", "code", "detail", "request_id"} <= problem.keys()

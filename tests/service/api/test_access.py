@@ -18,7 +18,10 @@ from tests.support.server import LiveServer, serving, settings_for
 
 CLIENT, OTHER, ADMIN = "client-token-0123456789", "other-token-0123456789", "admin-token-0123456789"
 # Routes that answer without a token, and say nothing about what is served.
-OPEN = {"/", "/livez", "/readyz", "/docs", "/docs/{name}", "/openapi.json"}
+OPEN = {
+    "/", "/livez", "/readyz", "/docs", "/docs/{name}", "/openapi.json",
+    "/v2/health/live", "/v2/health/ready",
+}  # fmt: skip
 
 
 def bearer(token: str) -> dict[str, str]:

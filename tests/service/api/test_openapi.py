@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from service.api.problems import PROBLEM_TYPE
+from tests.service.api.v2.support import INFER, ask, planes, tensor
 from tests.support.images import photo
 from tests.support.json_schema import Schemas
 from tests.support.server import LiveServer, serving, settings_for
@@ -72,6 +73,8 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         ("get", "/livez"),
         ("get", "/readyz"),
         ("get", "/metrics"),
+        ("get", "/v2"),
+        ("post", "/v2/models/{name}/infer"),
     }
 
 
@@ -96,13 +99,14 @@ def test_every_path_parameter_is_declared(document: Document) -> None:
         assert declared == {piece[1:-1] for piece in path.split("/") if piece.startswith("{")}
 
 
-def test_every_error_is_declared_as_a_problem_document_and_nothing_else(
+def test_every_error_is_declared_in_its_one_form(
     document: Document,
 ) -> None:
     for _, path, operation in operations(document):
         for status, response in operation["responses"].items():
             if int(status) >= 400 and path != "/readyz":
-                assert list(response["content"]) == [PROBLEM_TYPE], (path, status)
+                kind = "application/json" if path.startswith("/v2") else PROBLEM_TYPE
+                assert list(response["content"]) == [kind], (path, status)
 
 
 def test_both_ways_to_send_an_image_are_declared(document: Document) -> None:
@@ -131,6 +135,14 @@ def test_the_examples_hold_their_own_schemas(document: Document) -> None:
         ("/livez", "/livez"),
         ("/readyz", "/readyz"),
         ("/metrics", "/metrics"),
+        ("/v2", "/v2"),
+        ("/v2/health/live", "/v2/health/live"),
+        ("/v2/health/ready", "/v2/health/ready"),
+        ("/v2/models/stats", "/v2/models/stats"),
+        ("/v2/models/colours", "/v2/models/{name}"),
+        ("/v2/models/missing", "/v2/models/{name}"),
+        ("/v2/models/colours/config", "/v2/models/{name}/config"),
+        ("/v2/models/colours/versions/2/ready", "/v2/models/{name}/versions/{version}/ready"),
     ],
 )
 def test_what_is_read_is_as_declared(
@@ -151,6 +163,19 @@ def test_answers_are_as_declared(server: LiveServer, document: Document) -> None
         assert faults(document, "post", "/classify", response) == [], response.status_code
     batch = server.batch(photo("red"), b"text", photo("blue"))
     assert faults(document, "post", "/classify/batch", batch) == []
+
+
+def test_answers_to_inference_are_as_declared(server: LiveServer, document: Document) -> None:
+    for response in (
+        ask(server, tensor(planes("red", "blue"))),
+        ask(server, tensor(planes("red")), outputs=[{"name": "label"}], id="7"),
+        ask(server),
+        server.client.post(INFER, content=bytes(64_000_001)),
+    ):
+        path = "/v2/models/{name}/infer"
+        assert faults(document, "post", path, response) == [], response.status_code
+    index = server.client.post("/v2/repository/index")
+    assert faults(document, "post", "/v2/repository/index", index) == []
 
 
 def test_an_answer_that_is_not_as_declared_is_noticed(
