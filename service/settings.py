@@ -80,10 +80,10 @@ class Settings(BaseSettings):
         20_000_000, ge=1, description="Largest body of /classify, and largest single image."
     )
     max_batch_images: int = Field(
-        32, ge=1, le=1024, description="Most images in one request to /classify/batch."
+        32, ge=1, le=1024, description="Most images in one request to /classify/batch or /v2."
     )
     max_batch_bytes: int = Field(
-        64_000_000, ge=1, description="Largest body of /classify/batch, bytes."
+        64_000_000, ge=1, description="Largest body of /classify/batch and /v2, bytes."
     )
     max_header_pixels: int = Field(
         64_000_000,

@@ -58,25 +58,24 @@ async def metrics(context: ContextDep) -> Response:
 
 
 def required_models(context: Context) -> list[str]:
-    """Return the names of the models without which the service is not ready."""
-    names = context.settings.required_models or [context.settings.default_model]
-    return [name.partition(":")[0] for name in names]
+    """Return the models without which the service is not ready, `name` or `name:version`."""
+    return context.settings.required_models or [context.settings.default_model]
 
 
-async def readiness(context: Context, names: list[str]) -> dict[str, str]:
-    """Return the state of each model: loading, ready, failed, removed or stuck.
+async def readiness(context: Context, references: list[str]) -> dict[str, str]:
+    """Return the state of each model by name: loading, ready, failed, removed or stuck.
 
     Once all of them are loaded, each is run.
     """
-    states = {name: _state(context, name) for name in names}
+    states = {name.partition(":")[0]: _state(context, name) for name in references}
     if all(state == ModelState.READY for state in states.values()):
         states = {name: await _probe(context, name) for name in states}
     return states
 
 
-def _state(context: Context, name: str) -> str:
+def _state(context: Context, reference: str) -> str:
     try:
-        return context.repository.find(name).state
+        return context.repository.find(reference).state
     except ModelNotFound:
         return "removed"
 

@@ -56,9 +56,7 @@ class Schemas:
         if all(list(self.faults(schema, value, where)) for schema in schemas):
             yield f"{where}: {value!r} is none of {schemas}"
 
-    def _enum(
-        self, allowed: list[Json], value: Json, where: str, _schema: Schema
-    ) -> Iterator[str]:
+    def _enum(self, allowed: list[Json], value: Json, where: str, _schema: Schema) -> Iterator[str]:
         if value not in allowed:
             yield f"{where}: {value!r} is none of {allowed}"
 
