@@ -66,10 +66,15 @@ audit: $(DEV)/.ready ## look for known vulnerabilities in requirements.lock; fai
 image: ## build the container image
 	docker build -t featherbox:local .
 
-lock: $(DEV)/.ready ## renew requirements.lock (server, with hashes) and requirements-dev.lock
+lock: $(DEV)/.ready ## renew the locks: server and its GPU build (with hashes), development
 	$(DEV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --python-version 3.11 --upgrade --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
+	sed -n '/^dependencies = /,/^]/ s/^ *"\(.*\)",.*/\1/p' pyproject.toml \
+	  | sed 's/^onnxruntime>=/onnxruntime-gpu[cuda,cudnn]>=/' \
+	  | $(DEV)/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	    --python-version 3.11 --constraint requirements.lock --custom-compile-command "make lock" \
+	    - -o requirements-gpu.lock
 	$(DEV)/bin/python -m pip freeze --exclude-editable --exclude torch > requirements-dev.lock
 
 clean: ## remove the environments and caches

@@ -26,6 +26,8 @@ RUNTIME_VERSION: str = ort.__version__
 # it calls an error as well, and that is logged here.
 _FATAL_ONLY = 4
 
+_ON_CUDA = {"CUDAExecutionProvider", "TensorrtExecutionProvider"}
+
 logger = logging.getLogger("featherbox.session")
 
 
@@ -122,6 +124,8 @@ def _create(graph: bytes, providers: list[str], options: SessionOptions) -> "ort
     settings.inter_op_num_threads = 1
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = _FATAL_ONLY
+    if _ON_CUDA & set(providers):
+        ort.preload_dlls(directory="")  # CUDA and cuDNN from their wheels, where they are installed
     try:
         return ort.InferenceSession(graph, settings, providers=providers, enable_fallback=0)
     except Exception as error:  # the runtime's errors share no narrower base
