@@ -25,6 +25,7 @@ from benchmarks.raw_client import read_answer
 from benchmarks.server import free_port, is_ready
 from benchmarks.traffic import Traffic
 from service.app import create_app
+from service.server import server_config
 from service.settings import Settings
 
 LOOP_THREAD = "event-loop"
@@ -147,17 +148,8 @@ def _profiled(hook: _Hook) -> Iterator[None]:
 def _serving(settings: Settings) -> Iterator[int]:
     """Run the server on a thread of this process; yield its port."""
     port = free_port()
-    config = uvicorn.Config(
-        create_app(settings),
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
+    served = settings.model_copy(update={"host": "127.0.0.1", "port": port})
+    server = uvicorn.Server(server_config(create_app(served)))
     thread = threading.Thread(target=server.run, name=LOOP_THREAD)
     thread.start()
     try:

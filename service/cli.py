@@ -16,6 +16,7 @@ from service.engine.repository import ServedModel
 from service.errors import ArtifactError, SettingUnusable
 from service.logs import configure_logging
 from service.running import run_to_the_end
+from service.server import server_config
 from service.settings import Settings
 
 logger = logging.getLogger("featherbox")
@@ -78,19 +79,7 @@ def serve(**flags: object) -> None:
         application = create_app(settings)
     except (ArtifactError, SettingUnusable) as error:
         fail(error.detail)
-    config = uvicorn.Config(
-        application,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=settings.shutdown_timeout_s,
-    )
-    run_to_the_end(_Server(config))
+    run_to_the_end(_Server(server_config(application)))
 
 
 @app.command()

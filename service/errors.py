@@ -8,12 +8,14 @@
     │   ├── Unauthorized             401 unauthorized    (with WWW-Authenticate)
     │   ├── Forbidden                403 forbidden
     │   ├── ModelNotFound            404 model_not_found
+    │   ├── HeadTooSlow              408 head_too_slow
     │   ├── BodyTooSlow              408 body_too_slow
     │   ├── BodyTooLarge             413 body_too_large
     │   ├── ImageTooLarge            413 image_too_large
     │   ├── TooManyImages            413 too_many_images
     │   ├── UnsupportedMedia         415 unsupported_media_type
-    │   └── InvalidParameter         422 invalid_parameter
+    │   ├── InvalidParameter         422 invalid_parameter
+    │   └── HeadTooLarge             431 head_too_large
     ├── ServiceError                 the client can try again later
     │   ├── Overloaded               503 overloaded      (with Retry-After)
     │   ├── NotReady                 503 not_ready       (with Retry-After)
@@ -101,6 +103,13 @@ class ModelNotFound(RequestError):
     status = 404
 
 
+class HeadTooSlow(RequestError):
+    """The head of the request did not arrive within its time."""
+
+    code = "head_too_slow"
+    status = 408
+
+
 class BodyTooSlow(RequestError):
     """The body did not arrive within its time."""
 
@@ -145,6 +154,13 @@ class InvalidParameter(RequestError):
     def __init__(self, **errors: str) -> None:
         super().__init__("; ".join(f"{name}: {detail}" for name, detail in errors.items()))
         self.errors = errors
+
+
+class HeadTooLarge(RequestError):
+    """The head of the request has more bytes or headers than allowed."""
+
+    code = "head_too_large"
+    status = 431
 
 
 class ServiceError(FeatherboxError):

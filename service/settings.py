@@ -73,9 +73,22 @@ class Settings(BaseSettings):
         le=600_000,
         description="Time for a request, ms, if X-Request-Timeout-Ms does not say less.",
     )
+    header_timeout_s: float = Field(
+        10.0, gt=0, le=600, description="Time for the head of a request to arrive, s."
+    )
     body_timeout_s: float = Field(
         10.0, gt=0, le=600, description="Time for a request's body to arrive, s."
     )
+    send_timeout_s: float = Field(
+        10.0, gt=0, le=600, description="Time for a client that reads no answer, s."
+    )
+    keep_alive_timeout_s: float = Field(
+        30.0, gt=0, le=3600, description="Time that a connection may be idle between requests, s."
+    )
+    max_header_bytes: int = Field(
+        32_000, ge=1024, description="Largest head of a request: its line and headers, bytes."
+    )
+    max_headers: int = Field(100, ge=8, description="Most headers that a request may have.")
     max_body_bytes: int = Field(
         20_000_000, ge=1, description="Largest body of /classify, and largest single image."
     )

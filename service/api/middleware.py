@@ -1,18 +1,15 @@
 """The outermost layer: a request id for each request, a note of its end, and answers to bugs."""
 
 import asyncio
-import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.ledger import Ledger
-from service.api.problems import bug_answer, error_answer, respond
+from service.api.problems import answer_to, error_answer, respond
 from service.api.record import NOTHING_SENT, RequestRecord, attach_record, request_id_for
 from service.errors import NotReady
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
-
-logger = logging.getLogger("featherbox.access")
 
 
 class RequestMiddleware:
@@ -41,11 +38,11 @@ class RequestMiddleware:
 
         try:
             await self._app(scope, receive, send_named)
-        except Exception:
-            logger.exception("request %s met a bug", request_id)
+        except Exception as error:
+            answer = answer_to(record, error)
             if record.status != NOTHING_SENT:
                 raise
-            await respond(bug_answer(record))(scope, receive, send_named)
+            await respond(answer)(scope, receive, send_named)
         except asyncio.CancelledError:  # the time to finish after SIGTERM is over
             if record.status != NOTHING_SENT:
                 raise

@@ -1,5 +1,6 @@
 """Errors to answers, in one place: RFC 9457 problem documents with a stable `code`."""
 
+import logging
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -12,6 +13,8 @@ from starlette.responses import Response
 from service.api.answers import JSON_TYPE, Answer
 from service.api.record import RequestRecord, record_of
 from service.errors import FeatherboxError, InvalidParameter, Overloaded, Unauthorized
+
+logger = logging.getLogger("featherbox.access")
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -77,6 +80,20 @@ def bug_answer(record: RequestRecord) -> Answer:
     """Return the answer to a request that met a bug."""
     detail = "The service failed; the log has the request."
     return problem(record, 500, "internal_error", detail)
+
+
+def answer_to(record: RequestRecord, error: Exception) -> Answer:
+    """Return the answer to a request that met an error; one that is not of the tree is a bug."""
+    if isinstance(error, FeatherboxError):
+        return error_answer(record, error)
+    log_if_bug(error, record.request_id)
+    return bug_answer(record)
+
+
+def log_if_bug(error: Exception, request_id: str = "before its head") -> None:
+    """Log an error that is not of the tree."""
+    if not isinstance(error, FeatherboxError):
+        logger.error("request %s met a bug", request_id, exc_info=error)
 
 
 def respond(answer: Answer) -> Response:

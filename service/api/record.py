@@ -71,6 +71,12 @@ def attach_record(scope: MutableMapping[str, Any], record: RequestRecord) -> Non
     scope[_KEY] = record
 
 
+def find_record(scope: MutableMapping[str, Any]) -> RequestRecord | None:
+    """Return the record of a request that may have none yet."""
+    record: RequestRecord | None = scope.get(_KEY)
+    return record
+
+
 def record_of(scope: MutableMapping[str, Any]) -> RequestRecord:
     """Return the record of a request."""
     record: RequestRecord = scope[_KEY]

@@ -14,7 +14,7 @@ from service.errors import (
 from tests.support.process import ROOT
 
 # design.md section 3
-ALLOWED = {400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503, 504}
+ALLOWED = {400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 431, 500, 503, 504}
 STATUSES = {
     "malformed_request": 400,
     "empty_body": 400,
@@ -22,12 +22,14 @@ STATUSES = {
     "unauthorized": 401,
     "forbidden": 403,
     "model_not_found": 404,
+    "head_too_slow": 408,
     "body_too_slow": 408,
     "body_too_large": 413,
     "image_too_large": 413,
     "too_many_images": 413,
     "unsupported_media_type": 415,
     "invalid_parameter": 422,
+    "head_too_large": 431,
     "overloaded": 503,
     "not_ready": 503,
     "model_failed": 503,

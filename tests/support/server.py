@@ -10,11 +10,14 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.server import ServerState
 
 from service.api.context import Context
 from service.api.problems import PROBLEM_TYPE
 from service.app import create_app
 from service.engine.repository import ServedModel
+from service.server import server_config
 from service.settings import Settings
 from tests.support.waiting import wait_until
 
@@ -29,6 +32,12 @@ class LiveServer:
     url: str
     context: Context
     client: httpx.Client
+    state: ServerState
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, those of `client` among them."""
+        return len(self.state.connections)
 
     @property
     def port(self) -> int:
@@ -71,22 +80,13 @@ def settings_for(repository: Path, **changes: Any) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings, *, wait_ready: bool = True) -> Iterator[LiveServer]:
-    """Run a server with `settings` until the block ends."""
+def serving(
+    settings: Settings, *, wait_ready: bool = True, plain: bool = False
+) -> Iterator[LiveServer]:
+    """Run a server with `settings` until the block ends; `plain` is the app on uvicorn as it is."""
     app = create_app(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            loop="uvloop",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=settings.shutdown_timeout_s,
-        )
-    )
+    config = _plain_config(app, settings) if plain else server_config(app)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn")
     thread.start()
     try:
@@ -97,11 +97,25 @@ def serving(settings: Settings, *, wait_ready: bool = True) -> Iterator[LiveServ
         with httpx.Client(base_url=url, timeout=30.0, event_hooks=hooks) as client:
             if wait_ready:
                 wait_until(lambda: client.get("/readyz").is_success, "the server is ready")
-            yield LiveServer(url, app.state.context, client)
+            yield LiveServer(url, app.state.context, client, server.server_state)
     finally:
         server.should_exit = True
         thread.join(timeout=30.0)
         assert not thread.is_alive(), "the server does not stop"
+
+
+def _plain_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )
 
 
 def audit(response: httpx.Response) -> None:

@@ -1,9 +1,11 @@
 """HTTP by hand, for what no client library sends."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from typing import Any
 
 from tests.support.server import LiveServer
@@ -29,12 +31,35 @@ def head(length: int | None = None, **headers: str) -> bytes:
 
 def answer(connection: socket.socket) -> tuple[int, dict[str, Any]]:
     """Read one answer with a JSON body; return its status and its document."""
+    (only,) = answers(connection, 1)
+    return only
+
+
+def answers(connection: socket.socket, count: int) -> list[tuple[int, dict[str, Any]]]:
+    """Read answers with JSON bodies; return status and document of each."""
     with connection.makefile("rb") as stream:
-        status = int(stream.readline().split()[1])
-        length = 0
-        while line := stream.readline().strip():
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        document: dict[str, Any] = json.loads(stream.read(length))
-        return status, document
+        return [_read(stream) for _ in range(count)]
+
+
+def _read(stream: BufferedReader) -> tuple[int, dict[str, Any]]:
+    status = int(stream.readline().split()[1])
+    length = 0
+    while line := stream.readline().strip():
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    document: dict[str, Any] = json.loads(stream.read(length))
+    return status, document
+
+
+def everything(connection: socket.socket) -> bytes:
+    """Read until the server closes the connection; fail if it never does or resets it."""
+    pieces = []
+    while piece := connection.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def statuses(received: bytes) -> list[int]:
+    """Return the status of each answer in what was received."""
+    return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", received)]

@@ -1,0 +1,96 @@
+"""What all connections of one server share: the service, its limits, and one clock for all."""
+
+import asyncio
+import math
+import time
+from collections.abc import Collection
+from typing import Protocol
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from service.api.answers import Answer
+from service.api.context import Context
+from service.api.record import RequestRecord
+
+NEVER = math.inf
+
+_MOST_LOOKS_A_SECOND = 50
+_FEWEST_LOOKS_A_SECOND = 4
+_LOOKS_IN_A_LIMIT = 8  # so that nothing ends later than an eighth of its time
+
+_HEAD = (
+    "%scontent-length: %d\r\ncontent-type: %s\r\nx-request-id: %s\r\n"
+    "x-content-type-options: nosniff\r\n%s\r\n"
+)
+_CLOSE = "connection: close\r\n"
+
+DefaultHeaders = list[tuple[bytes, bytes]]
+
+
+class Watched(Protocol):
+    """A connection that has to be looked at now and then."""
+
+    def look(self, now: float) -> None:
+        """End what is late at `now`, a `time.monotonic()`."""
+        ...
+
+
+class Front:
+    """Shared by the connections of one server; used from the event loop's thread only."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        settings = context.settings
+        limits = (
+            settings.header_timeout_s, settings.body_timeout_s, settings.send_timeout_s,
+            settings.keep_alive_timeout_s, settings.request_timeout_ms / 1e3,
+        )  # fmt: skip
+        often = _LOOKS_IN_A_LIMIT / min(limits)
+        self._pause_s = 1 / min(max(often, _FEWEST_LOOKS_A_SECOND), _MOST_LOOKS_A_SECOND)
+        self._watching = False
+        self._defaults: DefaultHeaders | None = None
+        self._starts: dict[int, str] = {}
+
+    def watch(self, connections: Collection[Watched], loop: asyncio.AbstractEventLoop) -> None:
+        """Look at the connections a few times a second, as long as there are any.
+
+        A timer for each request would be more exact and cost more than all else that a request
+        costs here.
+        """
+        if not self._watching:
+            self._watching = True
+            loop.call_later(self._pause_s, self._look, connections, loop)
+
+    def _look(self, connections: Collection[Watched], loop: asyncio.AbstractEventLoop) -> None:
+        now = time.monotonic()
+        for connection in tuple(connections):
+            connection.look(now)
+        self._watching = False
+        if connections:
+            self.watch(connections, loop)
+
+    def serialise(
+        self, answer: Answer, record: RequestRecord, defaults: DefaultHeaders, *, close: bool
+    ) -> bytes:
+        """Return an answer as it goes over the wire.
+
+        Args:
+            answer: what to send.
+            record: the request.
+            defaults: headers that uvicorn adds to all answers; it makes a new list every second.
+            close: the connection ends with this answer.
+        """
+        if defaults is not self._defaults:
+            self._defaults = defaults
+            self._starts = {}
+        start = self._starts.get(answer.status) or self._start(answer.status, defaults)
+        extra = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+        if close:
+            extra += _CLOSE
+        head = _HEAD % (start, len(answer.body), answer.media_type, record.request_id, extra)
+        return head.encode("latin-1") + answer.body
+
+    def _start(self, status: int, defaults: DefaultHeaders) -> str:
+        lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in defaults)]
+        self._starts[status] = start = b"".join(lines).decode("latin-1")
+        return start
