@@ -16,9 +16,10 @@ from service.api.problems import answer_to, log_if_bug
 from service.api.record import RequestRecord, find_record, new_request_id
 from service.api.wire.exchange import Exchange
 from service.api.wire.front import NEVER, Front
-from service.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, MalformedRequest
+from service.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, MalformedRequest, NotReady
 
 _LINGER_S = 2.0
+_UVICORNS_PAUSE_S = 0.1  # before it counts the time to finish
 _NO_METHOD = "-"
 
 
@@ -146,6 +147,18 @@ class BoundedProtocol(HttpToolsProtocol):
     def _head_too_large(self) -> HeadTooLarge:
         most = self._most_head_bytes
         return HeadTooLarge(f"The head of the request has more than the {most} bytes allowed.")
+
+    def shutdown(self) -> None:
+        """Begin to end, after SIGTERM: what is in work has its time, then it is told so."""
+        super().shutdown()
+        if isinstance(self.active, Exchange):
+            allowed_s = self.front.context.settings.shutdown_timeout_s + _UVICORNS_PAUSE_S / 2
+            self.loop.call_later(allowed_s, self._give_up)
+
+    def _give_up(self) -> None:
+        if isinstance(self.active, Exchange):
+            self.active.keep_alive = False
+            self.active.refuse(NotReady("The service is shutting down."))
 
     def close_after_sending(self, *, in_full: bool) -> None:
         """Close once the answer has gone; if the request was not read in full, let it run dry.
