@@ -14,7 +14,7 @@ export FEATHERBOX_HOST ?= 127.0.0.1
 export FEATHERBOX_PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries sbom audit image lock clean
+.PHONY: help serve test check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries fuzz sbom audit image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ check-zoo: $(DEV)/.ready ## every variant of every net from export to the engine
 
 check-libraries: $(DEV)/.ready ## compare our nets with timm, torchvision and pytorchcv where installed
 	$(DEV)/bin/python -m export_tools.check_libraries
+
+FUZZ_SECONDS ?= 60
+fuzz: $(DEV)/.ready ## damaged files into the decoder (FUZZ_SECONDS=60)
+	$(DEV)/bin/python -m benchmarks.reliability.fuzz_decode --seconds $(FUZZ_SECONDS)
 
 sbom: $(DEV)/.ready ## write build/sbom.json: what requirements.lock installs (CycloneDX 1.6)
 	@mkdir -p build

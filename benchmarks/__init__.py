@@ -9,6 +9,7 @@
     cold_start, growth, large_image, shortcuts
     table, goals                                    all goals in one table (`make bench`)
     guard, call_counts                              counts that do not wobble, for the tests
+    reliability                                     whether anything breaks it
     plots                                           CSV to pictures
 
 `docs/performance.md` says how each figure is taken.
