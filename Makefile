@@ -14,7 +14,7 @@ export FEATHERBOX_HOST ?= 127.0.0.1
 export FEATHERBOX_PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries fuzz sbom audit image lock clean
+.PHONY: help serve test test-page check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries fuzz sbom audit image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,11 @@ serve: $(SERVE)/.ready ## run the server on the models that ship (FEATHERBOX_HOS
 test: $(DEV)/.ready ## run the tests
 	$(DEV)/bin/python -m pytest -n 2 --dist loadfile
 
-check: lint types imports test ## everything that CI runs: lint, format, types, import rules, tests
+test-page: $(DEV)/.ready ## test the page in headless Chromium (as root it installs Debian's)
+	@$(DEV)/bin/python -m tests.page.chromium
+	$(DEV)/bin/python -m pytest tests/page
+
+check: lint types imports test test-page ## everything that CI runs: lint, format, types, import rules, tests
 
 lint: $(DEV)/.ready
 	$(DEV)/bin/ruff check $(CODE)

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from service.api import classify, docs, health, models, problems
+from service.api import classify, docs, health, models, page, problems
 from service.api.access import read_access, warn_if_open, with_cors
 from service.api.context import Context
 from service.api.direct import DirectRoutes
@@ -84,6 +84,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     v2.include(app, context.access)
     if settings.docs:
         app.include_router(docs.router)
+    if settings.page:
+        app.include_router(page.router)
     return app
 
 

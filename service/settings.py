@@ -135,6 +135,7 @@ class Settings(BaseSettings):
         le=86_400,
         description="End the process if one image or probe takes this long, s; 0 is never.",
     )
+    page: bool = Field(True, description="Serve the page at /, to try the service in a browser.")
     docs: bool = Field(True, description="Serve /docs and /openapi.json.")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="JSON lines or text; auto is text on a terminal, JSON elsewhere."

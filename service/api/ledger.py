@@ -17,7 +17,13 @@ from service.api.record import RequestRecord
 _SETTLE_AFTER_S = 0.1
 _MOST_OPEN = 256
 _MAX_PATH_CHARACTERS = 256
-_QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+# asked for by machines again and again, or by a browser for the page
+_QUIET_ROUTES = frozenset(
+    {
+        "/livez", "/readyz", "/metrics", "/latency", "/v2/health/live", "/v2/health/ready",
+        "/page/{digest}/{path:path}",
+    }
+)  # fmt: skip
 
 logger = logging.getLogger("featherbox.access")
 

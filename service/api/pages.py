@@ -24,22 +24,25 @@ _POLICY = {
 
 
 def html_page(html: bytes, **changes: str) -> Response:
-    """Return a page with its security headers.
+    """Return a page with its security headers; `changes` as for `page_headers`."""
+    return Response(html, headers=page_headers(**changes), media_type="text/html")
+
+
+def page_headers(**changes: str) -> dict[str, str]:
+    """Return the security headers of a page.
 
     Args:
-        html: the page.
         changes: directives of the Content-Security-Policy that differ, `-` written as `_`.
     """
     policy: Mapping[str, str] = _POLICY | {
         name.replace("_", "-"): sources for name, sources in changes.items()
     }
-    headers = {
+    return {
         "Content-Security-Policy": "; ".join(f"{name} {policy[name]}" for name in policy),
         "Referrer-Policy": "no-referrer",
         "X-Frame-Options": "DENY",
         "Cache-Control": "no-cache",
     }
-    return Response(html, headers=headers, media_type="text/html")
 
 
 def static_file(path: Path) -> Response:
