@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from service.engine.formats import name_of_unsupported
 from service.engine.jpeg_scans import check_scans
+from service.engine.pieces import check_pieces
 from service.errors import DamagedImage, EmptyBody, ImageTooLarge, UnsupportedMedia
 
 ACCEPTED_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
@@ -82,6 +83,8 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
     """
     if not data:
         raise EmptyBody("The image is empty: send the bytes of a photo.")
+    data = bytes(data)  # no copy if they are bytes
+    check_pieces(data)
     image = _open(data)
     width, height = image.size
     if width * height > limits.header_pixels:
@@ -105,7 +108,7 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
     return DecodedImage(pixels, orientation)
 
 
-def _open(data: bytes | memoryview) -> Image.Image:
+def _open(data: bytes) -> Image.Image:
     """Read the header with the decoders of the accepted formats only."""
     try:
         return Image.open(BytesIO(data), formats=ACCEPTED_FORMATS)
@@ -114,7 +117,7 @@ def _open(data: bytes | memoryview) -> Image.Image:
             "The image has far too many pixels: scale it down before sending."
         ) from None
     except UnidentifiedImageError:
-        raise _unidentified(bytes(data[:512])) from None
+        raise _unidentified(data[:512]) from None
     except DECODER_ERRORS:
         raise DamagedImage("The image's header is damaged: send the complete file.") from None
 
