@@ -8,6 +8,9 @@ limit, which a photo with colour profile, thumbnail and 20 MB of 8 kB chunks is 
 from service.errors import DamagedImage
 
 MOST_PIECES = 16_384
+# So many pieces of a few bytes do not fit in less, and most photos on their way to a small net
+# are smaller.
+_SMALL_BYTES = 65_536
 
 _START_OF_SCAN = 0xDA
 # Markers that stand alone: padding, TEM, restarts, start and end of image.
@@ -20,6 +23,8 @@ def check_pieces(data: bytes) -> None:
     Raises:
         DamagedImage: there are too many pieces.
     """
+    if len(data) < _SMALL_BYTES:
+        return
     if data.startswith(b"\xff\xd8"):
         _walk_jpeg(data)
     elif data.startswith(b"\x89PNG"):
@@ -47,7 +52,7 @@ def _walk_jpeg(data: bytes) -> None:
         elif marker in _ALONE:
             position += 2
         else:
-            position += 2 + max(2, data[position + 2] << 8 | data[position + 3])
+            position += 2 + (data[position + 2] << 8 | data[position + 3] or 2)
 
 
 def _walk_png(data: bytes) -> None:

@@ -25,13 +25,13 @@ def colour(image: DecodedImage) -> tuple[int, ...]:
     "data",
     [
         costly.jpeg_of_pieces(b"\xff\xfe\x00\x02", MOST_PIECES),
-        costly.jpeg_of_pieces(b"\xff", MOST_PIECES),
-        costly.jpeg_of_pieces(b"\xff\xd8", MOST_PIECES),
-        costly.jpeg_of_pieces(b"\x01", MOST_PIECES),
+        costly.jpeg_of_pieces(b"\xff", 4 * MOST_PIECES),
+        costly.jpeg_of_pieces(b"\xff\xd8", 2 * MOST_PIECES),
+        costly.jpeg_of_pieces(b"\x01", 4 * MOST_PIECES),
         costly.png_of_pieces(b"prIv", b"", MOST_PIECES),
         costly.png_of_pieces(b"IDAT", b"", MOST_PIECES),
         costly.gif_of_pieces(b"\x21\xfe\x01a\x00", MOST_PIECES),
-        costly.gif_of_pieces(b"\x01", MOST_PIECES),
+        costly.gif_of_pieces(b"\x01", 4 * MOST_PIECES),
     ],
     ids=[
         "comments", "padding", "markers", "junk", "private chunks", "empty chunks",
@@ -60,10 +60,11 @@ def test_a_file_of_many_pieces_is_fine(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("beginning", [b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"GIF8"])
-@pytest.mark.parametrize("rest", [b"", b"\xff", b"\x21", bytes(20), b"\xff\xda", b"\xff" * 9])
-def test_a_walk_ends_with_the_file(beginning: bytes, rest: bytes) -> None:
+@pytest.mark.parametrize("rest", [b"", b"\xff", b"\x21", bytes(20), b"\xff\xda", b"\xff\xe0"])
+@pytest.mark.parametrize("filler", [b"", b"\xff\xfe\xff\xff", bytes(70_000), b"\xff" * 70_000])
+def test_a_walk_ends_with_the_file(beginning: bytes, filler: bytes, rest: bytes) -> None:
     with pytest.raises(RequestError):
-        decode(beginning + rest)
+        decode(beginning + filler * 3 + rest)
 
 
 @pytest.mark.parametrize(
