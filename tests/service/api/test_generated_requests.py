@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.generation.case import Case
@@ -55,11 +54,13 @@ def send_some(server: LiveServer, operation: Operation, mode: GenerationMode) ->
         assert b"0x" not in answer.content
         case.validate_response(answer, checks=CHECKS)
 
-    try:
-        run()
-    except Unsatisfiable:  # a route without parameters and body: nothing about it can be wrong
-        assert mode is GenerationMode.NEGATIVE
+    run()
     return statuses
+
+
+def can_be_wrong(operation: Operation) -> bool:
+    """Return whether there is more to a request than names in its path, which are any text."""
+    return bool(operation.query or operation.headers or operation.body)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
@@ -69,6 +70,7 @@ def test_generated_requests_are_answered_as_declared(
     answered = {
         f"{operation.method.upper()} {operation.path}": send_some(server, operation, mode)
         for operation in operations_of(server)
+        if mode is GenerationMode.POSITIVE or can_be_wrong(operation)
     }
     sent = {name: len(statuses) for name, statuses in answered.items() if statuses}
     assert {"POST /classify", "POST /classify/batch"} <= sent.keys()
