@@ -14,8 +14,10 @@ from starlette.types import ASGIApp
 
 from service.api import classify, docs, health, models, page, problems
 from service.api.access import read_access, warn_if_open, with_cors
+from service.api.client_limit import client_limits
 from service.api.context import Context
 from service.api.direct import DirectRoutes
+from service.api.held import HeldBodies
 from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.api.middleware import RequestMiddleware
@@ -107,6 +109,7 @@ def _build_context(settings: Settings) -> Context:
         quarantine_after=settings.quarantine_after,
     )
     metrics = Metrics()
+    bodies = HeldBodies(settings.max_held_bytes)
     access = read_access(settings)
     threads = settings.worker_threads or worker_threads(host.cpus)
     context = Context(
@@ -117,14 +120,16 @@ def _build_context(settings: Settings) -> Context:
         prober=Prober(),
         pool=WorkerPool(threads, settings.queue_per_thread),
         metrics=metrics,
-        ledger=Ledger(metrics),
+        ledger=Ledger(metrics, bodies),
+        bodies=bodies,
         limits=DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels),
         access=access,
-        guards=access.guards(),
+        guards=[*access.guards(), *client_limits(settings)],
     )
     for name in (settings.default_model, *settings.required_models):
         repository.require_known(name)
     context.metrics.watch_pool(context.pool)
+    context.metrics.watch_bodies(bodies)
     context.metrics.watch_models(repository, host.onnxruntime)
     return context
 

@@ -15,6 +15,7 @@
     │   ├── TooManyImages            413 too_many_images
     │   ├── UnsupportedMedia         415 unsupported_media_type
     │   ├── InvalidParameter         422 invalid_parameter
+    │   ├── TooManyRequests          429 too_many_requests (with Retry-After)
     │   └── HeadTooLarge             431 head_too_large
     ├── ServiceError                 the client can try again later
     │   ├── Overloaded               503 overloaded      (with Retry-After)
@@ -154,6 +155,17 @@ class InvalidParameter(RequestError):
     def __init__(self, **errors: str) -> None:
         super().__init__("; ".join(f"{name}: {detail}" for name, detail in errors.items()))
         self.errors = errors
+
+
+class TooManyRequests(RequestError):
+    """One client is over its limit; `retry_after_s` says when to come back."""
+
+    code = "too_many_requests"
+    status = 429
+
+    def __init__(self, detail: str, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class HeadTooLarge(RequestError):

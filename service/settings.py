@@ -65,7 +65,13 @@ class Settings(BaseSettings):
         description="ONNX Runtime threads for an image that is alone; 0 is one for each CPU.",
     )
     queue_per_thread: int = Field(
-        32, ge=0, le=10_000, description="Images that may wait for each worker thread."
+        32, ge=0, le=10_000, description="Images of one model that may wait for each worker thread."
+    )
+    client_requests_per_s: float = Field(
+        0.0, ge=0, le=1e6, description="Requests a second of one client address; 0 is no limit."
+    )
+    client_burst: int = Field(
+        20, ge=1, le=1_000_000, description="Requests of one client at once, where it has a limit."
     )
     request_timeout_ms: int = Field(
         10_000,
@@ -97,6 +103,11 @@ class Settings(BaseSettings):
     )
     max_batch_bytes: int = Field(
         64_000_000, ge=1, description="Largest body of /classify/batch and /v2, bytes."
+    )
+    max_held_bytes: int = Field(
+        128_000_000,
+        ge=1,
+        description="Most bytes of all bodies in memory at once; beyond them, 503.",
     )
     max_header_pixels: int = Field(
         64_000_000,

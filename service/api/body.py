@@ -4,10 +4,10 @@ import asyncio
 import time
 
 from starlette.requests import Request
-from starlette.types import Receive
 
+from service.api.context import context_of
 from service.api.intake import check_body_headers, too_large
-from service.api.record import record_of
+from service.api.record import RequestRecord, record_of
 from service.errors import BodyTooSlow, EmptyBody, MalformedRequest
 
 
@@ -20,6 +20,7 @@ async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
         timeout_s: time for the body to arrive, s.
 
     Raises:
+        Overloaded: the bodies of other requests fill the memory for them.
         UnsupportedMedia: the body is compressed.
         BodyTooLarge, BodyTooSlow, EmptyBody: it is.
         MalformedRequest: the client went away before its end.
@@ -29,7 +30,7 @@ async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
     started = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
-            body = await _collect(request.receive, limit)
+            body = await _collect(request, record, limit)
     except TimeoutError:
         raise BodyTooSlow(f"The body did not arrive within {timeout_s:g} s.") from None
     record.receive_ms = round((time.perf_counter() - started) * 1e3, 2)
@@ -38,17 +39,19 @@ async def read_body(request: Request, limit: int, timeout_s: float) -> bytes:
     return body
 
 
-async def _collect(receive: Receive, limit: int) -> bytes:
+async def _collect(request: Request, record: RequestRecord, limit: int) -> bytes:
+    bodies = context_of(request).bodies
     chunks: list[bytes] = []
     received = 0
     while True:
-        message = await receive()
+        message = await request.receive()
         if message["type"] == "http.disconnect":
             raise MalformedRequest("The body is shorter than announced.")
         chunk: bytes = message.get("body", b"")
         received += len(chunk)
         if received > limit:
             raise too_large(limit)
+        bodies.hold(record, len(chunk))
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)

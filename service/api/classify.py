@@ -11,27 +11,34 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from service.api.answers import JSON_TYPE, Classified, image_text, single_text
 from service.api.body import read_body
 from service.api.context import Context, context_of
 from service.api.intake import Asked, take_in
-from service.api.jobs import JobWaiter
+from service.api.jobs import ClientGone, JobsInTurn, JobWaiter
 from service.api.openapi import SEVERAL_IMAGES, SINGLE_IMAGE, problems
 from service.api.record import RequestRecord, record_of
 from service.api.schemas import BatchBody, ClassifyBody
 from service.api.uploads import Upload, several_images, single_image
 from service.engine.pipeline import Classification
-from service.engine.workers import Job
 from service.errors import FeatherboxError
 
 router = APIRouter(tags=["classify"])
 
 
+class Silence(Response):
+    """Nothing, for a client that has gone."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
 @router.post(
     "/classify",
     response_model=ClassifyBody,
-    responses=problems(400, 404, 408, 413, 415, 422, 503, 504),
+    responses=problems(400, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=SINGLE_IMAGE,
     summary="Classify one image",
 )
@@ -46,8 +53,8 @@ async def classify(request: Request) -> Response:
     def work(queued_ms: float) -> Classified:
         return classify_body(context, record, asked, body, received, queued_ms)
 
-    waiter = JobWaiter(asked.deadline)
-    done = await waiter.result(context.pool.submit(work, asked.deadline, waiter.job_done))
+    waiter = JobWaiter(context.pool, asked.served.name, asked.deadline)
+    done = await waiter.result(waiter.submit(work))
     record.classified.append((asked.served, done.times))
     return Response(done.body, media_type=JSON_TYPE)
 
@@ -89,7 +96,7 @@ def classify_body(
     "/classify/batch",
     response_model=BatchBody,
     response_model_exclude_none=True,
-    responses=problems(400, 404, 408, 413, 415, 422, 503, 504),
+    responses=problems(400, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=SEVERAL_IMAGES,
     summary="Classify several images",
 )
@@ -114,16 +121,19 @@ async def classify_batch(request: Request) -> Response:
 
         return work
 
-    waiter = JobWaiter(asked.deadline)
-    unpacking = context.pool.submit(unpack, asked.deadline, waiter.job_done)
-    uploads = await waiter.result(unpacking)
+    waiter = JobWaiter(context.pool, asked.served.name, asked.deadline)
+    uploads = await waiter.result(waiter.submit(unpack))
     record.images = len(uploads)
-    works = [work_on(upload) for upload in uploads]
-    jobs = context.pool.submit_all(works, asked.deadline, waiter.job_done)
-    results = [
-        await _outcome(record, asked, waiter, job, received, upload.filename)
-        for upload, job in zip(uploads, jobs, strict=True)
-    ]
+    jobs = JobsInTurn(waiter, [work_on(upload) for upload in uploads])
+    try:
+        async with waiter.watching(request.receive):
+            results = [
+                await _outcome(record, asked, jobs, received, upload.filename) for upload in uploads
+            ]
+    except ClientGone:
+        return Silence()
+    finally:
+        jobs.drop()
     head = to_json({"model": asked.served.name, "version": str(asked.served.version)})
     request_id = to_json(record.request_id)
     document = b'%b,"request_id":%b,"results":[%b]}' % (head[:-1], request_id, b",".join(results))
@@ -133,14 +143,13 @@ async def classify_batch(request: Request) -> Response:
 async def _outcome(
     record: RequestRecord,
     asked: Asked,
-    waiter: JobWaiter,
-    job: Job[Classification],
+    jobs: JobsInTurn[Classification],
     received: float,
     filename: str | None,
 ) -> bytes:
     """Return the document of one image of a batch: its answer, or its error."""
     try:
-        result = await waiter.result(job)
+        result = await jobs.result()
     except FeatherboxError as error:
         problem = {"code": error.code, "detail": error.detail}
         return to_json({"filename": filename, "error": problem})

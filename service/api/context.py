@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from service.api.access import Access
 from service.api.guards import RequestGuard
+from service.api.held import HeldBodies
 from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.engine.decode import DecodeLimits
@@ -30,6 +31,7 @@ class Context:
     pool: WorkerPool
     metrics: Metrics
     ledger: Ledger
+    bodies: HeldBodies
     limits: DecodeLimits
     access: Access
     guards: list[RequestGuard] = field(default_factory=list)

@@ -55,8 +55,9 @@ def take_in(
     hurried = (parameters.timeout_ms or settings.request_timeout_ms) < settings.request_timeout_ms
     allowed_ms = parameters.timeout_ms if hurried else None
     deadline = time.monotonic() + (allowed_ms or settings.request_timeout_ms) / 1e3
-    context.pool.check_room()
+    context.pool.check_room(served.name)
     check_body_headers(record, most_bytes)
+    context.bodies.check(record.headers.get(b"content-length", b""))
     return Asked(served, loaded, top_k, deadline, hurried)
 
 

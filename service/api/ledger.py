@@ -11,6 +11,7 @@ import time
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
+from service.api.held import HeldBodies
 from service.api.metrics import Metrics
 from service.api.record import RequestRecord
 
@@ -40,13 +41,15 @@ class ModelUse:
 class Ledger:
     """Accounts for finished requests; used from the event loop's thread only."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, bodies: HeldBodies) -> None:
         self._metrics = metrics
+        self._bodies = bodies
         self._open: deque[RequestRecord] = deque()
         self._use: defaultdict[str, ModelUse] = defaultdict(ModelUse)
 
     def note(self, record: RequestRecord) -> None:
-        """Take in a request that is finished now."""
+        """Take in a request that is finished now, and whose body is held no longer."""
+        self._bodies.release(record)
         record.duration_ms = (time.perf_counter() - record.started) * 1e3
         record.finished_at = time.time()
         if not self._open:

@@ -13,6 +13,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from service.api.held import HeldBodies
 from service.engine.pipeline import STAGES, StageTimes
 from service.engine.repository import ModelRepository, ModelState
 from service.engine.workers import WorkerPool
@@ -86,12 +87,20 @@ class Metrics:
              lambda: pool.in_flight),
             ("featherbox_queue_waiting_images", "Images admitted that wait for a thread.",
              lambda: pool.waiting),
-            ("featherbox_queue_capacity_images", "Images that can be admitted at once.",
+            ("featherbox_queue_capacity_images", "Images of one model that fit at once.",
              lambda: pool.capacity),
             ("featherbox_worker_threads", "Threads that decode and infer.",
              lambda: pool.threads),
         ):  # fmt: skip
             Gauge(name, text, registry=self._registry).set_function(read)
+
+    def watch_bodies(self, bodies: HeldBodies) -> None:
+        """Show how much the bodies of requests hold whenever the metrics are read."""
+        Gauge(
+            "featherbox_held_body_bytes",
+            "Bytes of request bodies in memory.",
+            registry=self._registry,
+        ).set_function(lambda: bodies.held_bytes)
 
     def watch_models(self, repository: ModelRepository, onnxruntime: str) -> None:
         """Show the facts of the models as they are whenever the metrics are read."""

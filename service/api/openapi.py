@@ -19,6 +19,7 @@ _MEANINGS = {
     413: "too many bytes, pixels or images",
     415: "bytes of no accepted format, or an encoded body",
     422: "a parameter is out of range",
+    429: "this client is over its limit; Retry-After says when to come back",
     503: "full, or not ready; Retry-After says when to come back",
     504: "the request's deadline passed",
 }

@@ -12,7 +12,13 @@ from starlette.responses import Response
 
 from service.api.answers import JSON_TYPE, Answer
 from service.api.record import RequestRecord, record_of
-from service.errors import FeatherboxError, InvalidParameter, Overloaded, Unauthorized
+from service.errors import (
+    FeatherboxError,
+    InvalidParameter,
+    Overloaded,
+    TooManyRequests,
+    Unauthorized,
+)
 
 logger = logging.getLogger("featherbox.access")
 
@@ -64,7 +70,7 @@ def error_answer(record: RequestRecord, error: FeatherboxError) -> Answer:
     """Return the answer to a request that met an error of the tree."""
     more: dict[str, object] = {}
     headers: tuple[tuple[str, str], ...] = ()
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | TooManyRequests):
         headers = (("retry-after", str(error.retry_after_s)),)
     elif isinstance(error, Unauthorized):
         challenge = _CHALLENGE + _INVALID if error.sent else _CHALLENGE

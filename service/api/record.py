@@ -43,6 +43,7 @@ class RequestRecord:
     error_code: str | None = None
     receive_ms: float | None = None
     images: int | None = None
+    held_bytes: int = 0
     classified: list[tuple[ServedModel, StageTimes]] = field(default_factory=list)
 
     @property

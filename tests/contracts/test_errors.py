@@ -29,6 +29,7 @@ STATUSES = {
     "too_many_images": 413,
     "unsupported_media_type": 415,
     "invalid_parameter": 422,
+    "too_many_requests": 429,
     "head_too_large": 431,
     "overloaded": 503,
     "not_ready": 503,

@@ -16,6 +16,7 @@ _MEANINGS = {
     413: "too many bytes, pixels or images",
     415: "bytes of no accepted image format, or an encoded body",
     422: "X-Request-Timeout-Ms is no whole number, 1 or more",
+    429: "this client is over its limit; Retry-After says when to come back",
     503: "full, or not ready; Retry-After says when to come back",
     504: "the request's deadline passed",
 }

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from service.api.body import read_body
 from service.api.context import Context, context_of
 from service.api.intake import Asked, take_in
-from service.api.jobs import JobWaiter
+from service.api.jobs import JobsInTurn, JobWaiter
 from service.api.record import record_of
 from service.api.v2.answer import inference_response
 from service.api.v2.documents import BINARY_ANSWER, INFERENCE, TAG, errors
@@ -36,7 +36,7 @@ router = APIRouter(tags=[TAG])
     "/infer",
     response_model=InferenceAnswer,
     response_model_exclude_none=True,
-    responses=BINARY_ANSWER | errors(400, 404, 408, 413, 415, 422, 503, 504),
+    responses=BINARY_ANSWER | errors(400, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=INFERENCE,
     summary="Infer",
     operation_id="infer",
@@ -69,8 +69,8 @@ async def infer(request: Request) -> Response:
         result.times.decode += (unpacked - started) * 1e3
         return _Begun(wanted, (_finish(asked, wanted, [result], received), result.times))
 
-    waiter = JobWaiter(asked.deadline)
-    begun = await waiter.result(context.pool.submit(begin, asked.deadline, waiter.job_done))
+    waiter = JobWaiter(context.pool, asked.served.name, asked.deadline)
+    begun = await waiter.result(waiter.submit(begin))
     if begun.answered is not None:
         answer, times = begun.answered
         record.classified.append((asked.served, times))
@@ -115,12 +115,11 @@ async def _infer_each(
         return work
 
     works = [work_on(number) for number in range(len(inputs))]
-    jobs = context.pool.submit_all(works, asked.deadline, waiter.job_done)
+    jobs = JobsInTurn(waiter, works)
     try:
-        return [await waiter.result(job) for job in jobs]
+        return [await jobs.result() for _ in works]
     finally:
-        for job in jobs:
-            job.cancel()
+        jobs.drop()
 
 
 def _infer_one(

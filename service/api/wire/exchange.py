@@ -83,6 +83,11 @@ class Exchange:
         if self._received_bytes > self._most_bytes:
             self.refuse(too_large(self._most_bytes))
             return
+        try:
+            self._connection.front.context.bodies.hold(self.record, len(chunk))
+        except FeatherboxError as error:
+            self.refuse(error)
+            return
         self._chunks.append(chunk)
 
     def end(self) -> None:
@@ -102,7 +107,8 @@ class Exchange:
             return
         try:
             pool = self._connection.front.context.pool
-            self._job = pool.submit(self._work, self._asked.deadline, self._done)
+            lane = self._asked.served.name
+            self._job = pool.submit(self._work, self.deadline, self._done, lane)
         except FeatherboxError as error:
             self.refuse(error)
 
@@ -119,8 +125,8 @@ class Exchange:
             self._connection.loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
-        job = self._job
-        if job is None or self.response_complete:
+        job, self._job = self._job, None
+        if job is None:
             return
         try:
             done = job.result()
@@ -172,9 +178,9 @@ class Exchange:
     def _close(self) -> None:
         """Let go of all that is large, and account for the request."""
         self.response_complete = True
-        job, self._job = self._job, None
-        if job is not None:
-            job.cancel()
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
         if self._timer is not None:
             self._timer.cancel()
         self._chunks.clear()

@@ -1,5 +1,8 @@
 """POST /classify/batch: several images, each with an answer or an error of its own."""
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -8,6 +11,7 @@ from tests.support.forms import CONTENT_TYPE, form, image_part, part
 from tests.support.images import encode, photo, png_of_size, scene
 from tests.support.server import LiveServer, serving, settings_for
 from tests.support.sessions import gated
+from tests.support.waiting import wait_until
 
 
 def outcomes(response: httpx.Response) -> list[str]:
@@ -117,13 +121,49 @@ def test_parameters_are_checked_as_for_one_image(
     assert problem(server.batch(photo(), **query)) == (status, code)
 
 
-def test_a_batch_that_the_queue_has_no_room_for_is_refused_whole(small_server: LiveServer) -> None:
+def test_a_batch_of_more_images_than_places_is_answered(small_server: LiveServer) -> None:
     # one thread and two waiting places
-    assert outcomes(small_server.batch(*[photo("red")] * 3)) == ["red"] * 3
-    response = small_server.batch(*[photo("red")] * 4)
-    assert problem(response) == (503, "overloaded")
-    assert int(response.headers["retry-after"]) >= 1
-    assert small_server.context.pool.in_flight == 0
+    assert outcomes(small_server.batch(*[photo("red")] * 9)) == ["red"] * 9
+    wait_until(lambda: small_server.context.pool.in_flight == 0, "all places are free")
+
+
+def test_a_batch_leaves_places_to_others(repository: Path) -> None:
+    settings = settings_for(repository, worker_threads=1, queue_per_thread=7)
+    with (
+        serving(settings) as live,
+        ThreadPoolExecutor(1) as clients,
+        gated(live.model()) as session,
+    ):
+        batch = clients.submit(live.batch, *[photo("red")] * 20)
+        session.wait_for_runs(1)
+        assert live.context.pool.in_flight == 2
+        session.gate.set()
+        assert outcomes(batch.result(30)) == ["red"] * 20
+
+
+def test_a_batch_waits_for_room_within_its_deadline(small_server: LiveServer) -> None:
+    with ThreadPoolExecutor(3) as clients, gated(small_server.model()) as session:
+        batch = clients.submit(small_server.batch, *[photo("red")] * 5)
+        session.wait_for_runs(1)
+        wait_until(lambda: small_server.context.pool.in_flight == 2, "the batch has begun")
+        single = clients.submit(small_server.classify, photo("blue"))
+        wait_until(lambda: small_server.context.pool.in_flight == 3, "the queue is full")
+        session.gate.set()
+        assert outcomes(batch.result(30)) == ["red"] * 5
+        assert single.result(30).is_success
+
+
+def test_a_batch_whose_client_has_gone_is_dropped_and_counted(small_server: LiveServer) -> None:
+    gone = 'featherbox_requests_total{model="colours",route="/classify/batch",status="499"} 1.0'
+    files = [("image", ("a.png", photo()))] * 8
+    with gated(small_server.model()) as session:
+        with httpx.Client(base_url=small_server.url) as impatient, pytest.raises(httpx.ReadTimeout):
+            impatient.post("/classify/batch", files=files, timeout=0.2)
+        wait_until(lambda: gone in small_server.client.get("/metrics").text, "it is counted")
+        assert small_server.context.pool.in_flight == 1
+        session.gate.set()
+        wait_until(lambda: small_server.context.pool.in_flight == 0, "all places are free")
+    assert session.runs == 1
 
 
 def test_images_that_miss_the_deadline_say_so_one_by_one(small_server: LiveServer) -> None:

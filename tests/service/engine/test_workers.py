@@ -79,28 +79,43 @@ def test_the_pool_admits_exactly_what_it_has_places_for(crew: Crew) -> None:
 
 def test_room_is_refused_before_anything_is_queued(crew: Crew) -> None:
     crew.occupy()
-    crew.pool.check_room(4)
+    for _ in range(4):
+        crew.pool.check_room()
+        crew.pool.submit(crew.wait, NEVER)
     with pytest.raises(Overloaded):
-        crew.pool.check_room(5)
+        crew.pool.check_room()
 
 
-def test_several_jobs_are_admitted_together_or_not_at_all(crew: Crew) -> None:
+def test_each_lane_has_places_of_its_own(crew: Crew) -> None:
     crew.occupy()
+    for _ in range(crew.pool.capacity):
+        crew.pool.submit(crew.wait, NEVER, lane="full")
     with pytest.raises(Overloaded):
-        crew.pool.submit_all([lambda q: crew.note("one", q)] * 5, NEVER)
-    assert crew.pool.in_flight == 2
-    futures = crew.pool.submit_all([lambda q: crew.note("one", q)] * 4, NEVER)
+        crew.pool.submit(crew.wait, NEVER, lane="full")
+    crew.pool.check_room("other")
+    crew.pool.submit(crew.wait, NEVER, lane="other")
+    assert crew.pool.in_flight == 2 + crew.pool.capacity + 1
+    assert [crew.pool.in_flight_of(lane) for lane in ("full", "other", "none")] == [6, 1, 0]
+
+
+def test_lanes_are_served_in_turn() -> None:
+    crew = Crew(threads=1, queue_per_thread=9)
+    crew.occupy()
+    jobs = [crew.pool.submit(lambda q: crew.note("long", q), NEVER, lane="a") for _ in range(4)]
+    jobs += [crew.pool.submit(lambda q: crew.note("short", q), NEVER, lane="b") for _ in range(2)]
     crew.gate.set()
-    assert [future.result(30) for future in futures] == ["one"] * 4
-    assert crew.ran == ["one"] * 4
+    for job in jobs:
+        job.result(30)
+    assert crew.ran == ["long", "short", "long", "short", "long", "long"]
+    crew.pool.close()
 
 
-def test_results_come_in_the_order_of_the_jobs(crew: Crew) -> None:
+def test_jobs_of_a_lane_are_done_in_their_order(crew: Crew) -> None:
     def numbered(number: int) -> Callable[[float], int]:
         return lambda _: number
 
-    futures = crew.pool.submit_all([numbered(i) for i in range(6)], NEVER)
-    assert [future.result(30) for future in futures] == list(range(6))
+    jobs = [crew.pool.submit(numbered(i), NEVER) for i in range(6)]
+    assert [job.result(30) for job in jobs] == list(range(6))
 
 
 def test_a_job_whose_deadline_passed_while_it_waited_does_no_work(crew: Crew) -> None:
@@ -204,7 +219,7 @@ def test_the_longer_the_queue_and_the_work_the_later_to_come_back() -> None:
 def test_closing_waits_for_what_was_admitted_and_refuses_more() -> None:
     crew = Crew(threads=1, queue_per_thread=5)
     crew.occupy()
-    futures = crew.pool.submit_all([lambda q: crew.note("admitted", q)] * 3, NEVER)
+    futures = [crew.pool.submit(lambda q: crew.note("admitted", q), NEVER) for _ in range(3)]
     closing = threading.Thread(target=crew.pool.close)
     closing.start()
     crew.gate.set()
