@@ -123,7 +123,7 @@ def test_two_models_are_compared_on_one_picture(visit: Visit) -> None:
     visit.sees("red", "red")
     expect(visit.find(".answer h2")).to_have_text(["colours", "colours-int8"])
     expect(visit.find(".answer .version")).to_have_text(["fp32, version 1", "int8, version 1"])
-    expect(visit.find("#verdict")).to_contain_text("Both say red.")
+    expect(visit.find("#verdict")).to_contain_text("Both say red: inference in")
     visit.find("#other").select_option("")
     visit.sees("red")
     expect(visit.find("#verdict")).to_be_hidden()

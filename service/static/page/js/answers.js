@@ -46,12 +46,12 @@ export function verdict([first, second], [firstModel, secondModel]) {
   const [a, b] = [first.predictions[0], second.predictions[0]];
   const same = a.index === b.index && a.label === b.label;
   const nodes = same
-    ? ["Both say ", make("b", {}, a.label), ". "]
-    : ["They differ: ", make("b", {}, a.label), " or ", make("b", {}, b.label), ". "];
+    ? ["Both say ", make("b", {}, a.label)]
+    : ["They differ, ", make("b", {}, a.label), " or ", make("b", {}, b.label)];
   const [one, other] = [first, second].map((answer) => milliseconds(answer.timings_ms.inference));
-  nodes.push(`Inference took ${one} and ${other} this time`);
+  nodes.push(`: inference in ${one} and ${other} this time`);
   if (firstModel?.file_bytes && secondModel?.file_bytes) {
-    nodes.push(`, the files have ${bytes(firstModel.file_bytes)} and ${bytes(secondModel.file_bytes)}`);
+    nodes.push(`, files of ${bytes(firstModel.file_bytes)} and ${bytes(secondModel.file_bytes)}`);
   }
   return [...nodes, "."];
 }
