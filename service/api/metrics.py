@@ -26,6 +26,8 @@ _BUCKETS_S = (
     0.012, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 )  # fmt: skip
 
+_CODES = ("internal_error", "overloaded", "deadline_exceeded", "not_ready", "model_failed")
+
 
 class Metrics:
     """The metrics of one app, in a registry of their own."""
@@ -45,6 +47,8 @@ class Metrics:
             ("code",),
             registry=self._registry,
         )
+        for code in _CODES:  # from 0 on, or an alert would miss the first
+            self._errors.labels(code)
         self._stages = Histogram(
             "featherbox_stage_duration_seconds",
             "Time of one image in each stage.",
