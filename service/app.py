@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
 from service.api import classify, docs, health, models, page, problems
@@ -22,6 +23,7 @@ from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import only_problem_type
+from service.api.tracing import start_tracing
 from service.api.v2 import routes as v2
 from service.engine.decode import DecodeLimits
 from service.engine.host import describe_host, worker_threads
@@ -35,6 +37,9 @@ from service.settings import Settings
 
 # After the requests are answered or cancelled: for what cannot be stopped, a stuck thread.
 _CLOSE_WITHIN_S = 1.0
+
+# FastAPI's own, which environment variables could switch on; see api/tracing.py.
+_NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
 
 logger = logging.getLogger("featherbox")
 
@@ -75,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
         lifespan=_lifespan,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.context = context
     problems.install(app)
@@ -120,7 +126,7 @@ def _build_context(settings: Settings) -> Context:
         prober=Prober(),
         pool=WorkerPool(threads, settings.queue_per_thread),
         metrics=metrics,
-        ledger=Ledger(metrics, bodies),
+        ledger=Ledger(metrics, bodies, start_tracing(settings.otlp_endpoint)),
         bodies=bodies,
         limits=DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels),
         access=access,
@@ -162,5 +168,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if not pool.close(_CLOSE_WITHIN_S):
         logger.error("a worker thread is stuck and is left behind")
     watchdog.close()
-    context.ledger.settle()
+    context.ledger.close()
     logger.info("stopped")

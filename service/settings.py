@@ -147,6 +147,11 @@ class Settings(BaseSettings):
         description="End the process if one image or probe takes this long, s; 0 is never.",
     )
     page: bool = Field(True, description="Serve the page at /, to try the service in a browser.")
+    otlp_endpoint: str = Field(
+        "",
+        description="URL of an OpenTelemetry collector that gets a trace of each request; "
+        "needs the extra otel.",
+    )
     docs: bool = Field(True, description="Serve /docs and /openapi.json.")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="JSON lines or text; auto is text on a terminal, JSON elsewhere."

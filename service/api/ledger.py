@@ -13,18 +13,12 @@ from dataclasses import dataclass
 
 from service.api.held import HeldBodies
 from service.api.metrics import Metrics
-from service.api.record import RequestRecord
+from service.api.record import QUIET_ROUTES, RequestRecord
+from service.api.tracing import Tracing
 
 _SETTLE_AFTER_S = 0.1
 _MOST_OPEN = 256
 _MAX_PATH_CHARACTERS = 256
-# asked for by machines again and again, or by a browser for the page
-_QUIET_ROUTES = frozenset(
-    {
-        "/livez", "/readyz", "/metrics", "/latency", "/v2/health/live", "/v2/health/ready",
-        "/page/{digest}/{path:path}",
-    }
-)  # fmt: skip
 
 logger = logging.getLogger("featherbox.access")
 
@@ -41,9 +35,12 @@ class ModelUse:
 class Ledger:
     """Accounts for finished requests; used from the event loop's thread only."""
 
-    def __init__(self, metrics: Metrics, bodies: HeldBodies) -> None:
+    def __init__(
+        self, metrics: Metrics, bodies: HeldBodies, tracing: Tracing | None = None
+    ) -> None:
         self._metrics = metrics
         self._bodies = bodies
+        self._tracing = tracing
         self._open: deque[RequestRecord] = deque()
         self._use: defaultdict[str, ModelUse] = defaultdict(ModelUse)
 
@@ -73,7 +70,15 @@ class Ledger:
                 self._note_use(record, self._use[record.model])
             route = record.route or "unmatched"
             self._metrics.count_request(route, record.model, record.status, record.error_code)
+            if self._tracing is not None:
+                self._tracing.note(record)
             _log(record, route)
+
+    def close(self) -> None:
+        """Account for what is left, and send what is left of the traces."""
+        self.settle()
+        if self._tracing is not None:
+            self._tracing.close()
 
     @staticmethod
     def _note_use(record: RequestRecord, use: ModelUse) -> None:
@@ -85,7 +90,7 @@ class Ledger:
 
 
 def _log(record: RequestRecord, route: str) -> None:
-    quiet = route in _QUIET_ROUTES and record.status < 400
+    quiet = route in QUIET_ROUTES and record.status < 400
     level = logging.DEBUG if quiet else logging.INFO
     if not logger.isEnabledFor(level):
         return

@@ -11,6 +11,13 @@ from service.engine.pipeline import StageTimes
 from service.engine.repository import ServedModel
 
 NOTHING_SENT = 499  # in the log: the client went away first
+# Asked for by machines again and again, or by a browser for the page: worth no log line or trace.
+QUIET_ROUTES = frozenset(
+    {
+        "/livez", "/readyz", "/metrics", "/latency", "/v2/health/live", "/v2/health/ready",
+        "/page/{digest}/{path:path}",
+    }
+)  # fmt: skip
 
 _KEY = "featherbox.record"
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
