@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +133,7 @@ def decode_mutants(options: argparse.Namespace) -> None:
     until = time.monotonic() + options.seconds
     outcomes: Counter[str] = Counter()
     findings: list[str] = []
-    slowest = 0.0
+    found, slowest = 0, 0.0
     while (begun := time.monotonic()) < until:
         data = mutant(seeds, numbers)
         current[: 8 + len(data)] = len(data).to_bytes(8) + data
@@ -143,7 +144,8 @@ def decode_mutants(options: argparse.Namespace) -> None:
         slowest = max(slowest, time.monotonic() - begun)
         outcomes[outcome] += 1
         if outcome.startswith("BUG"):
-            kept = _keep(data, len(findings), options.seed)
+            found += 1
+            kept = _keep(data, found, options.seed)
             findings.append(f"{kept}: {outcome}")
         if outcomes.total() >= _REPORT_EVERY:
             _report(outcomes, slowest, findings)
@@ -159,7 +161,8 @@ def try_one(data: bytes, planes: np.ndarray) -> str:
         leaked = "0x" in error.detail or error.__cause__ is not None
         return f"BUG: {error.detail}" if leaked else f"{error.status} {error.code}"
     except Exception as error:
-        return f"BUG: {type(error).__name__}"
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return f"BUG: {type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
     return "200 decoded"
 
 

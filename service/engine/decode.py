@@ -38,6 +38,7 @@ DECODER_ERRORS = (
     EOFError,
     OverflowError,
     NotImplementedError,
+    AssertionError,  # a PNG of palette indices without a palette
     struct.error,
 )
 
@@ -95,10 +96,15 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
         width, height = image.size
     if width * height > limits.decoded_pixels:
         raise _too_large(width, height, limits.decoded_pixels)
+    if image.format == "GIF" and image.mode == "L":
+        # Its frame has a grey palette; Pillow would lay the whole file's palette over it.
+        image.palette = None
     try:
         image.load()
         orientation = _orientation(image)
         pixels = _to_rgb_or_grey(image)
+        if pixels.im.mode != pixels.mode:  # seen of a damaged file: it cannot be resized
+            raise ValueError
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(width, height, limits.decoded_pixels) from None
     except DECODER_ERRORS:

@@ -36,6 +36,25 @@ def png_with(*chunks: bytes) -> bytes:
     return data[:33] + b"".join(chunks) + data[33:]
 
 
+def gif_with_two_palettes() -> bytes:
+    """Return a GIF of grey 200: all red by the file's palette, a grey ramp by the frame's own."""
+    data = encode(Image.new("L", (40, 30), 200), "GIF", optimize=False)
+    assert data[10] & 0x87 == 0x87, "a palette of 256 colours"
+    ramp, frame = data[13 : 13 + 768], data.index(b",", 13 + 768)
+    descriptor = bytearray(data[frame : frame + 10])
+    descriptor[9] = 0x87
+    red = bytes((250, 5, 5)) * 256
+    return data[:13] + red + data[781:frame] + bytes(descriptor) + ramp + data[frame + 10 :]
+
+
+def png_without_palette() -> bytes:
+    """Return a PNG of palette indices whose palette is missing."""
+    data = encode(plain().quantize(4))
+    start = data.index(b"PLTE") - 4
+    (length,) = struct.unpack_from(">I", data, start)
+    return data[:start] + data[start + 12 + length :]
+
+
 def hostile_files() -> Iterator[Case]:
     """Yield every case."""
     yield from _not_pictures()
@@ -67,6 +86,8 @@ def _cut_and_broken() -> Iterator[Case]:
     yield "PNG with a wrong checksum", png[:45] + b"\xff" + png[46:], DAMAGED
     yield "PNG without pixels", png[:33] + png_chunk(b"IEND", b""), DAMAGED
     yield "PNG whose chunk is longer than the file", png_with(b"\x7f\xff\xff\xffIDAT"), DAMAGED
+    yield "PNG without its palette", png_without_palette(), DAMAGED
+    yield "GIF with two palettes", gif_with_two_palettes(), GOOD
     yield "PNG of width 0", png_of_size(0, 9), DAMAGED
     jpeg = photo("red", "JPEG")
     at = jpeg.index(b"\xff\xc4")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.engine.decode import DecodedImage, DecodeLimits, decode_image
+from tests.support.hostile import gif_with_two_palettes
 from tests.support.images import COLOURS, encode, exif_of, photo, plain, png_chunk, scene
 from tests.support.warnings_as_served import warnings_as_served
 
@@ -66,6 +67,10 @@ def test_a_palette_gives_its_colours() -> None:
     image = plain("blue").quantize(4)
     assert image.mode == "P"
     assert np.abs(pixels(encode(image)) - np.array(COLOURS["blue"])).max() <= 2
+
+
+def test_a_grey_frame_stays_grey_in_a_file_with_another_palette() -> None:
+    assert set(pixels(gif_with_two_palettes()).ravel()) == {200}
 
 
 @pytest.mark.parametrize("transparency", [0, b"\x00\xff"], ids=["one index", "a table"])
