@@ -6,7 +6,7 @@ PIP_FLAGS ?=
 SERVE := .venv
 DEV := .venv-dev
 PIP := -m pip --disable-pip-version-check --quiet
-CODE := service models export_tools tests benchmarks .ci
+CODE := service models export_tools tests benchmarks .ci deploy
 PIP_AUDIT ?= $(DEV)/bin/uv tool run --quiet pip-audit@2.10.1
 CYCLONEDX ?= $(DEV)/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py
 
