@@ -1,0 +1,99 @@
+"""How long a model's next image will take, from those before it.
+
+For a promise the slow ones count, not the median: the forecast is the 95th percentile of the last
+images, or of the benchmark, scaled by how much slower than their benchmarks the models in use are
+now, while there are none.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+from service.engine.benchmark import Benchmark
+from service.engine.pipeline import StageTimes
+
+_SHARE = 0.95
+_KEPT = 128
+_FEWEST = 16
+_STALE_S = 30.0
+_REFRESH_EVERY = 16
+
+
+class Recent:
+    """The last values of a figure and their 95th percentile, refreshed now and then."""
+
+    __slots__ = ("_clock", "_p95", "_seen", "_values")
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._values: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._seen = 0
+        self._p95: float | None = None
+
+    def add(self, value: float) -> None:
+        """Take in one value."""
+        self._values.append((self._clock(), value))
+        self._seen += 1
+        if self._seen % _REFRESH_EVERY == 0:
+            self._refresh()
+
+    def p95(self) -> float | None:
+        """Return the percentile, or None where too few values are recent."""
+        if self._p95 is not None and self._clock() - self._values[-1][0] > _STALE_S:
+            self._values.clear()
+            self._p95 = None
+        return self._p95
+
+    def _refresh(self) -> None:
+        oldest = self._clock() - _STALE_S
+        values = sorted(value for at, value in self._values if at >= oldest)
+        if len(values) >= _FEWEST:
+            self._p95 = values[math.ceil(_SHARE * len(values)) - 1]
+
+
+class Forecast:
+    """What the images of each model take on this box, now; one thread may write at a time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._around = Recent(clock)
+        self._inference: dict[str, Recent] = {}
+        self._expected: dict[str, float] = {}
+
+    def expect(self, model: str, benchmark: Benchmark) -> None:
+        """Take in what a model takes with the box to itself."""
+        self._expected[model] = benchmark.batch1_p95_ms
+
+    def observe(self, model: str, times: StageTimes) -> None:
+        """Take in an image that was answered."""
+        self._around.add(times.decode + times.preprocess + times.postprocess)
+        recent = self._inference.get(model)
+        if recent is None:
+            recent = self._inference[model] = Recent(self._clock)
+        recent.add(times.inference)
+
+    def work_ms(self, model: str, otherwise_ms: float) -> float:
+        """Return the time that an image of `model` will take, waiting apart.
+
+        Args:
+            model: its name.
+            otherwise_ms: its inference where nothing is known of it.
+        """
+        return (self._around.p95() or 0.0) + self._inference_ms(model, otherwise_ms)
+
+    def _inference_ms(self, model: str, otherwise_ms: float) -> float:
+        recent = self._inference.get(model)
+        measured = recent.p95() if recent else None
+        if measured is not None:
+            return measured
+        return self._expected.get(model, otherwise_ms) * self._slowdown()
+
+    def _slowdown(self) -> float:
+        """Return how many times slower than alone the models in use are, at least 1."""
+        ratios = [
+            measured / self._expected[name]
+            for name, recent in self._inference.items()
+            if name in self._expected and (measured := recent.p95()) is not None
+        ]
+        return max([1.0, *ratios])
