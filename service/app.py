@@ -25,6 +25,7 @@ from service.api.middleware import RequestMiddleware
 from service.api.openapi import only_problem_type
 from service.api.tracing import start_tracing
 from service.api.v2 import routes as v2
+from service.engine.benchmarks import Benchmarks
 from service.engine.decode import DecodeLimits
 from service.engine.host import describe_host, worker_threads
 from service.engine.keeper import Keeper
@@ -118,17 +119,21 @@ def _build_context(settings: Settings) -> Context:
     bodies = HeldBodies(settings.max_held_bytes)
     access = read_access(settings)
     threads = settings.worker_threads or worker_threads(host.cpus)
+    pool = WorkerPool(threads, settings.queue_per_thread)
     context = Context(
         settings=settings,
         host=host,
         repository=repository,
         keeper=Keeper(repository, settings.model_poll_s),
         prober=Prober(),
-        pool=WorkerPool(threads, settings.queue_per_thread),
+        pool=pool,
         metrics=metrics,
         ledger=Ledger(metrics, bodies, start_tracing(settings.otlp_endpoint)),
         bodies=bodies,
         limits=DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels),
+        benchmarks=Benchmarks(
+            repository, host, threads, lambda: pool.in_flight > 0, folder=settings.cache_folder
+        ),
         access=access,
         guards=[*access.guards(), *client_limits(settings)],
     )
@@ -163,7 +168,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     watchdog.start()
     context.keeper.start()
+    if context.settings.benchmark_when_idle:
+        context.benchmarks.start()
     yield
+    context.benchmarks.close(_CLOSE_WITHIN_S)
     context.keeper.close(_CLOSE_WITHIN_S)
     if not pool.close(_CLOSE_WITHIN_S):
         logger.error("a worker thread is stuck and is left behind")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
-from service import cli_classify
+from service import cli_bench, cli_classify
 from service.app import create_app
 from service.cli_common import RepositoryOption, fail, load_models, settings_with
 from service.engine.repository import ServedModel
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 
 app.command()(cli_classify.classify)
+app.command()(cli_bench.bench)
 
 
 class _Server(uvicorn.Server):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from service.cli_common import RepositoryOption, fail, load_models, settings_with
 from service.engine.benchmark import Benchmark, measure
@@ -54,7 +54,7 @@ def bench(
         typer.echo(json.dumps({s.name: f and f.to_dict() for s, f in rows}, indent=1))
         return
     typer.echo(f"{host.cpu}, {host.cpus:.3g} CPUs, {' '.join(host.isa)}; median ms a call")
-    typer.echo(f"{'model':28}{'batch 1':>9}{'p95':>8}{'all CPUs':>10}{'batch 8':>9}{'images/s':>10}")
+    typer.echo(_row_of("model", "batch 1", "p95", "all CPUs", "batch 8", "images/s"))
     for served, figures in rows:
         typer.echo(_row(served, figures))
 
@@ -66,32 +66,37 @@ def _measured(served: ServedModel, threads: int, seconds: float) -> Benchmark | 
         return None
 
 
+def _row_of(name: str, *cells: str) -> str:
+    return f"{name:30}" + "".join(f"{cell:>10}" for cell in cells)
+
+
 def _row(served: ServedModel, figures: Benchmark | None) -> str:
     if figures is None:
-        return f"{served.name:28} {served.reason or 'it fails'}"
+        return f"{served.name:30}{served.reason or 'it fails'}"
     wide = figures.batch1_all_threads_ms
-    return (
-        f"{served.name:28}{figures.batch1_ms:9.2f}{figures.batch1_p95_ms:8.2f}"
-        f"{'-' if wide is None else f'{wide:.2f}':>10}{figures.batch8_ms:9.2f}"
-        f"{figures.images_per_second:10.0f}"
+    return _row_of(
+        served.name,
+        f"{figures.batch1_ms:.2f}",
+        f"{figures.batch1_p95_ms:.2f}",
+        "-" if wide is None else f"{wide:.2f}",
+        f"{figures.batch8_ms:.2f}",
+        f"{figures.images_per_second:.0f}",
     )
 
 
-def _sweep(settings: Settings, name: str, seconds: float, write: Path | None, as_json: bool) -> None:
+def _sweep(
+    settings: Settings, name: str, seconds: float, write: Path | None, as_json: bool
+) -> None:
     served = load_models(settings, [name])[0]
     if served.loaded is None:
         fail(served.reason or "the model could not be loaded")
     cpus = worker_threads(describe_host().cpus)
-    turns = iter(
-        track(
-            range(_ROUNDS * len(layouts(cpus))), "trying", console=Console(stderr=True),
-            transient=True,
-        )
-    )  # fmt: skip
-    outcomes = sweep(
-        served.folder, _options(settings, 1), cpus, rounds=_ROUNDS, seconds=seconds,
-        progress=lambda: next(turns, None),
-    )  # fmt: skip
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("trying", total=_ROUNDS * len(layouts(cpus)))
+        outcomes = sweep(
+            served.folder, _options(settings, 1), cpus, rounds=_ROUNDS, seconds=seconds,
+            progress=lambda: bar.advance(task),
+        )  # fmt: skip
     best = recommend(outcomes)
     chosen = {
         "FEATHERBOX_WORKERS": best.layout.workers,
@@ -105,14 +110,15 @@ def _sweep(settings: Settings, name: str, seconds: float, write: Path | None, as
         typer.echo(json.dumps({"outcomes": [_outcome(o) for o in outcomes], "settings": chosen}))
         return
     typer.echo(f"{name} on {cpus} CPUs, images/s from bytes to labels, {_ROUNDS} rounds")
-    typer.echo(f"{'processes':>9}{'threads':>9}{'intra-op':>10}{'median':>9}{'lowest':>9}{'highest':>9}")
+    typer.echo(_row_of("processes, threads, intra-op", "median", "lowest", "highest"))
     for outcome in outcomes:
         layout = outcome.layout
-        typer.echo(
-            f"{layout.workers:9}{layout.worker_threads:9}{layout.intra_op_threads:10}"
-            f"{outcome.images_per_second:9.1f}{outcome.lowest:9.1f}{outcome.highest:9.1f}"
-            f"{'  <- use this' if outcome is best else ''}"
+        figures = (outcome.images_per_second, outcome.lowest, outcome.highest)
+        row = _row_of(
+            f"{layout.workers}, {layout.worker_threads}, {layout.intra_op_threads}",
+            *(f"{figure:.1f}" for figure in figures),
         )
+        typer.echo(row + ("  <- use this" if outcome is best else ""))
     typer.echo(f"\n{text}", nl=False)
 
 

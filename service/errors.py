@@ -10,6 +10,7 @@
     │   ├── ModelNotFound            404 model_not_found
     │   ├── HeadTooSlow              408 head_too_slow
     │   ├── BodyTooSlow              408 body_too_slow
+    │   ├── BenchmarkRunning         409 benchmark_running
     │   ├── BodyTooLarge             413 body_too_large
     │   ├── ImageTooLarge            413 image_too_large
     │   ├── TooManyImages            413 too_many_images
@@ -116,6 +117,13 @@ class BodyTooSlow(RequestError):
 
     code = "body_too_slow"
     status = 408
+
+
+class BenchmarkRunning(RequestError):
+    """A model is being measured, and only one at a time is."""
+
+    code = "benchmark_running"
+    status = 409
 
 
 class BodyTooLarge(RequestError):

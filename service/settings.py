@@ -140,6 +140,12 @@ class Settings(BaseSettings):
     cors_origins: CommaList = Field(
         [], description="Origins whose pages may read the answers, with commas; * means all."
     )
+    benchmark_when_idle: bool = Field(
+        True, description="Measure each model once while no image is in work."
+    )
+    cache_folder: Path | None = Field(
+        None, description="Folder that keeps what was measured over restarts; none keeps nothing."
+    )
     watchdog_s: float = Field(
         30.0,
         ge=0,

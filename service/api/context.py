@@ -10,6 +10,7 @@ from service.api.guards import RequestGuard
 from service.api.held import HeldBodies
 from service.api.ledger import Ledger
 from service.api.metrics import Metrics
+from service.engine.benchmarks import Benchmarks
 from service.engine.decode import DecodeLimits
 from service.engine.host import Host
 from service.engine.keeper import Keeper
@@ -33,6 +34,7 @@ class Context:
     ledger: Ledger
     bodies: HeldBodies
     limits: DecodeLimits
+    benchmarks: Benchmarks
     access: Access
     guards: list[RequestGuard] = field(default_factory=list)
 

@@ -51,6 +51,18 @@ async def reload_models(context: ContextDep, _: AdminDep) -> ModelsBody:
     return await list_models(context)
 
 
+@router.post(
+    "/models/{name}/benchmark",
+    responses=problems(401, 403, 404, 409, 503),
+    summary="Measure one model now",
+)
+async def benchmark_model(context: ContextDep, name: str, _: AdminDep) -> BenchmarkBody:
+    """Measure the model for a few seconds, beside whatever requests come; one at a time."""
+    model = context.repository.find(name)
+    figures = await asyncio.to_thread(context.benchmarks.measure_now, model)
+    return BenchmarkBody.model_validate(figures.to_dict())
+
+
 @router.get("/models/{name}", responses=problems(404, 422), summary="Show one model")
 async def show_model(context: ContextDep, name: str) -> ModelBody:
     """Show one model, by `name` or `name:version`."""
@@ -97,8 +109,8 @@ def _model_body(context: Context, model: ServedModel) -> ModelBody:
         load_ms=_rounded(model.load_ms),
         memory_bytes=model.memory_bytes,
         latency_ms=_latency_body(model),
-        benchmark=_benchmark_body(model),
-        warnings=model.warnings,
+        benchmark=_benchmark_body(context, model),
+        warnings=[*model.warnings, *filter(None, [context.benchmarks.slower_than_parent(model)])],
     )
 
 
@@ -127,7 +139,10 @@ def _latency_body(model: ServedModel) -> ModelLatencyBody:
     )
 
 
-def _benchmark_body(model: ServedModel) -> BenchmarkBody | None:
+def _benchmark_body(context: Context, model: ServedModel) -> BenchmarkBody | None:
+    figures = context.benchmarks.of(model)
+    if figures is not None:
+        return BenchmarkBody.model_validate(figures.to_dict())
     if model.warmup_ms is None:
         return None
     return BenchmarkBody(batch1_ms=round(model.warmup_ms, 3), images_per_second=None)

@@ -15,6 +15,7 @@ _MEANINGS = {
     401: "the token is missing or wrong",
     403: "not allowed with this token, or the admin token is not set",
     404: "unknown model or version",
+    409: "a model is being measured already",
     408: "the body came too slowly",
     413: "too many bytes, pixels or images",
     415: "bytes of no accepted format, or an encoded body",

@@ -201,10 +201,16 @@ class ModelLatencyBody(Body):
 
 
 class BenchmarkBody(Body):
-    """What was measured of the model alone, on this box, at start-up."""
+    """Inference alone on this box: `batch1_ms` from the start, the rest once it was idle."""
 
-    batch1_ms: Milliseconds = Field(description="median of a few inferences on one thread")
-    images_per_second: float | None
+    batch1_ms: Milliseconds = Field(description="median of one image on one thread")
+    batch1_p95_ms: Milliseconds | None = Field(None, description="its 95th percentile")
+    batch1_all_threads_ms: Milliseconds | None = Field(
+        None, description="median of one image that has all CPUs"
+    )
+    batch8_ms: Milliseconds | None = Field(None, description="median of eight images at once")
+    images_per_second: float | None = Field(description="all worker threads at work")
+    threads: int | None = Field(None, description="worker threads of images_per_second")
 
 
 class RefusedBody(Body):

@@ -131,9 +131,7 @@ class Benchmarks:
         try:
             self._wait_until_quiet()
             with self._measuring:
-                figures = measure(
-                    model.require(), self._threads, wait_for_turn=self._give_way
-                )
+                figures = measure(model.require(), self._threads, wait_for_turn=self._give_way)
         except Interrupted:
             return
         except FeatherboxError as error:

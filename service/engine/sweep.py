@@ -154,7 +154,7 @@ def _run(classify: Callable[[], None], threads: int, seconds: float) -> float:
     began = time.perf_counter()
 
     def work(number: int) -> None:
-        while time.perf_counter() - began < seconds:
+        while not done[number] or time.perf_counter() - began < seconds:
             classify()
             done[number] += 1
 

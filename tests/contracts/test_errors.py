@@ -24,6 +24,7 @@ STATUSES = {
     "model_not_found": 404,
     "head_too_slow": 408,
     "body_too_slow": 408,
+    "benchmark_running": 409,
     "body_too_large": 413,
     "image_too_large": 413,
     "too_many_images": 413,

@@ -74,6 +74,7 @@ def settings_for(repository: Path, **changes: Any) -> Settings:
         "lone_request_threads": 1,  # no second session, which a test's own would not replace
         "quarantine_after": 0,
         "watchdog_s": 0,  # it would end the process of the tests
+        "benchmark_when_idle": False,  # a test that wants figures asks for them
         "log_format": "json",
     }
     return Settings(**(values | changes))
