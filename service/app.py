@@ -23,9 +23,11 @@ from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import only_problem_type
+from service.api.shadow import Shadow
 from service.api.tracing import start_tracing
 from service.api.v2 import routes as v2
 from service.engine.benchmarks import Benchmarks
+from service.engine.chooser import Chooser
 from service.engine.decode import DecodeLimits
 from service.engine.host import describe_host, worker_threads
 from service.engine.keeper import Keeper
@@ -120,6 +122,10 @@ def _build_context(settings: Settings) -> Context:
     access = read_access(settings)
     threads = settings.worker_threads or worker_threads(host.cpus)
     pool = WorkerPool(threads, settings.queue_per_thread)
+    limits = DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels)
+    benchmarks = Benchmarks(
+        repository, host, threads, lambda: pool.in_flight > 0, folder=settings.cache_folder
+    )
     context = Context(
         settings=settings,
         host=host,
@@ -128,12 +134,12 @@ def _build_context(settings: Settings) -> Context:
         prober=Prober(),
         pool=pool,
         metrics=metrics,
-        ledger=Ledger(metrics, bodies, start_tracing(settings.otlp_endpoint)),
+        ledger=Ledger(metrics, bodies, benchmarks.forecast, start_tracing(settings.otlp_endpoint)),
         bodies=bodies,
-        limits=DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels),
-        benchmarks=Benchmarks(
-            repository, host, threads, lambda: pool.in_flight > 0, folder=settings.cache_folder
-        ),
+        limits=limits,
+        benchmarks=benchmarks,
+        chooser=Chooser(repository, benchmarks, pool.wait_ms),
+        shadow=_shadow(settings, repository, limits, metrics, pool),
         access=access,
         guards=[*access.guards(), *client_limits(settings)],
     )
@@ -143,6 +149,22 @@ def _build_context(settings: Settings) -> Context:
     context.metrics.watch_bodies(bodies)
     context.metrics.watch_models(repository, host.onnxruntime)
     return context
+
+
+def _shadow(
+    settings: Settings,
+    repository: ModelRepository,
+    limits: DecodeLimits,
+    metrics: Metrics,
+    pool: WorkerPool,
+) -> Shadow | None:
+    if settings.shadow_model is None or not settings.shadow_share:
+        return None
+    repository.require_known(settings.shadow_model)
+    return Shadow(
+        settings.shadow_model, settings.shadow_share, repository, limits, metrics,
+        lambda: pool.in_flight > pool.threads,
+    )  # fmt: skip
 
 
 @asynccontextmanager
@@ -172,6 +194,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         context.benchmarks.start()
     yield
     context.benchmarks.close(_CLOSE_WITHIN_S)
+    if context.shadow is not None:
+        context.shadow.close(_CLOSE_WITHIN_S)
     context.keeper.close(_CLOSE_WITHIN_S)
     if not pool.close(_CLOSE_WITHIN_S):
         logger.error("a worker thread is stuck and is left behind")

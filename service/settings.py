@@ -140,6 +140,27 @@ class Settings(BaseSettings):
     cors_origins: CommaList = Field(
         [], description="Origins whose pages may read the answers, with commas; * means all."
     )
+    auto_latency_ms: float = Field(
+        250.0,
+        gt=0,
+        le=600_000,
+        description="Promise of model=auto where a request has no max_latency_ms, ms.",
+    )
+    cascade_confidence: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="With model=auto, the fastest model answers if it is so sure; 0 is never.",
+    )
+    min_confidence: float = Field(
+        0.0, ge=0, le=1, description="Below this probability an answer is marked unsure; 0 is off."
+    )
+    shadow_model: str | None = Field(
+        None, description="Model that looks at answered images too, to count agreement."
+    )
+    shadow_share: float = Field(
+        0.0, ge=0, le=1, description="Share of the images that the shadow model looks at."
+    )
     benchmark_when_idle: bool = Field(
         True, description="Measure each model once while no image is in work."
     )

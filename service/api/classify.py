@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.api.answers import JSON_TYPE, Classified, image_text, single_text
 from service.api.body import read_body
+from service.api.choices import classify_with_wishes, model_of_batch, text_with
 from service.api.context import Context, context_of
 from service.api.intake import Asked, take_in
 from service.api.jobs import ClientGone, JobsInTurn, JobWaiter
@@ -84,11 +85,20 @@ def classify_body(
     image = single_image(body, record.content_type)
     unpacked_ms = (time.perf_counter() - started) * 1e3
     alone = context.pool.in_flight == 1
-    result = asked.loaded.classify(image, asked.top_k, context.limits, alone)
+    more = None
+    if asked.wishes is None:
+        result = asked.loaded.classify(image, asked.top_k, context.limits, alone)
+    else:
+        result, more = classify_with_wishes(context, asked, asked.wishes, image, received, alone)
+        record.model = asked.served.name
     times = result.times
     times.queue = queued_ms
     times.decode += unpacked_ms
     times.total = (time.perf_counter() - received) * 1e3
+    if context.shadow is not None:
+        context.shadow.offer(asked.served.name, image, result.predictions[0].label)
+    if more is not None:
+        return Classified(text_with(asked, result, more, record.request_id), times)
     return Classified(single_text(asked.served, result, record.request_id).encode(), times)
 
 
@@ -105,6 +115,9 @@ async def classify_batch(request: Request) -> Response:
     context, record = context_of(request), record_of(request.scope)
     settings = context.settings
     asked = take_in(context, record, request.scope["query_string"], settings.max_batch_bytes)
+    if asked.wishes is not None:
+        asked.served, asked.loaded = model_of_batch(context, asked, asked.wishes)
+        record.model = asked.served.name
     body = await read_body(request, settings.max_batch_bytes, settings.body_timeout_s)
     received = time.perf_counter()
     loaded = asked.loaded

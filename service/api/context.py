@@ -10,7 +10,9 @@ from service.api.guards import RequestGuard
 from service.api.held import HeldBodies
 from service.api.ledger import Ledger
 from service.api.metrics import Metrics
+from service.api.shadow import Shadow
 from service.engine.benchmarks import Benchmarks
+from service.engine.chooser import Chooser
 from service.engine.decode import DecodeLimits
 from service.engine.host import Host
 from service.engine.keeper import Keeper
@@ -35,6 +37,8 @@ class Context:
     bodies: HeldBodies
     limits: DecodeLimits
     benchmarks: Benchmarks
+    chooser: Chooser
+    shadow: Shadow | None
     access: Access
     guards: list[RequestGuard] = field(default_factory=list)
 

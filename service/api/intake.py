@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from service.api.context import Context
 from service.api.parameters import ClassifyParameters, read_parameters
 from service.api.record import RequestRecord
+from service.api.wishes import AUTO, Wishes, read_wishes
 from service.engine.artifact import LoadedModel
 from service.engine.repository import ServedModel
 from service.errors import BodyTooLarge, InvalidParameter, UnsupportedMedia
@@ -22,6 +23,7 @@ class Asked:
     top_k: int
     deadline: float
     hurried: bool  # its deadline is its own, not the service's
+    wishes: Wishes | None = None
 
 
 def take_in(
@@ -48,7 +50,8 @@ def take_in(
         guard(record)
     parameters = read_parameters(record.headers, query)
     settings = context.settings
-    served = context.repository.find(model or parameters.model or settings.default_model)
+    name = parameters.model if parameters.model != AUTO else None
+    served = context.repository.find(model or name or settings.default_model)
     record.model = served.name
     loaded = served.require()
     top_k = _top_k(parameters, loaded)
@@ -58,7 +61,8 @@ def take_in(
     context.pool.check_room(served.name)
     check_body_headers(record, most_bytes)
     context.bodies.check(record.headers.get(b"content-length", b""))
-    return Asked(served, loaded, top_k, deadline, hurried)
+    wishes = None if model else read_wishes(context, parameters, loaded)
+    return Asked(served, loaded, top_k, deadline, hurried, wishes)
 
 
 def check_body_headers(record: RequestRecord, most_bytes: int) -> None:

@@ -15,6 +15,7 @@ from service.api.held import HeldBodies
 from service.api.metrics import Metrics
 from service.api.record import QUIET_ROUTES, RequestRecord
 from service.api.tracing import Tracing
+from service.engine.forecast import Forecast
 
 _SETTLE_AFTER_S = 0.1
 _MOST_OPEN = 256
@@ -36,10 +37,15 @@ class Ledger:
     """Accounts for finished requests; used from the event loop's thread only."""
 
     def __init__(
-        self, metrics: Metrics, bodies: HeldBodies, tracing: Tracing | None = None
+        self,
+        metrics: Metrics,
+        bodies: HeldBodies,
+        forecast: Forecast,
+        tracing: Tracing | None = None,
     ) -> None:
         self._metrics = metrics
         self._bodies = bodies
+        self._forecast = forecast
         self._tracing = tracing
         self._open: deque[RequestRecord] = deque()
         self._use: defaultdict[str, ModelUse] = defaultdict(ModelUse)
@@ -65,6 +71,7 @@ class Ledger:
             record = self._open.popleft()
             for served, times in record.classified:
                 served.window.add(times)
+                self._forecast.observe(served.name, times)
                 self._metrics.observe_stages(served.name, times)
             if record.model is not None:
                 self._note_use(record, self._use[record.model])

@@ -53,6 +53,18 @@ class Metrics:
         self._stages = _Stages()
         self._registry.register(self._stages)
         self._counted: dict[tuple[str, str | None, int], Counter] = {}
+        self._choices = Counter(
+            "featherbox_auto_images",
+            "Images that model=auto gave to a model, by reason.",
+            ("model", "reason"),
+            registry=self._registry,
+        )
+        self._shadows = Counter(
+            "featherbox_shadow_images",
+            "Images compared with a shadow model: agrees, differs, failed, left_out.",
+            ("model", "shadow", "outcome"),
+            registry=self._registry,
+        )
 
     def count_request(
         self, route: str, model: str | None, status: int, error_code: str | None
@@ -69,6 +81,14 @@ class Metrics:
     def observe_stages(self, model: str, times: StageTimes) -> None:
         """Record the stage times of one classified image."""
         self._stages.observe(model, times)
+
+    def count_choice(self, model: str, reason: str) -> None:
+        """Count one image that `auto` gave to a model."""
+        self._choices.labels(model, reason).inc()
+
+    def count_shadow(self, model: str, shadow: str, outcome: str) -> None:
+        """Count one image of `model` that a shadow model looked at, or left out."""
+        self._shadows.labels(model, shadow, outcome).inc()
 
     def stage_totals(self, model: str) -> dict[str, tuple[int, float]]:
         """Return how many images passed each stage of a model, and the seconds of all of them."""

@@ -6,8 +6,7 @@ from fastapi import APIRouter
 
 from service.api.access import AdminDep
 from service.api.context import Context, ContextDep
-from service.api.openapi import problems
-from service.api.schemas import (
+from service.api.model_schemas import (
     BenchmarkBody,
     HostBody,
     InputBody,
@@ -21,6 +20,7 @@ from service.api.schemas import (
     RefusedBody,
     StageLatencyBody,
 )
+from service.api.openapi import problems
 from service.engine.manifest import MODEL_FILE, Manifest, Quality
 from service.engine.repository import ServedModel
 

@@ -2,6 +2,7 @@
 more than everything else that this server adds to an inference.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ _TIMEOUT_NAME = _TIMEOUT_HEADER.lower().encode()
 _MAX_FIELDS = 32
 _MAX_DIGITS = 64
 _MAX_MODEL_CHARACTERS = 128
+_MOST_LATENCY_MS = 600_000.0
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?|\.\d{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class ClassifyParameters:
     model: str | None = None
     top_k: int | None = None
     timeout_ms: int | None = None
+    max_latency_ms: float | None = None
+    min_accuracy: float | None = None
+    min_confidence: float | None = None
+    compare: str | None = None
 
 
 _DEFAULTS = ClassifyParameters()
@@ -33,7 +40,7 @@ OPENAPI_PARAMETERS: list[dict[str, Any]] = [
         "in": "query",
         "required": False,
         "schema": {"type": "string", "maxLength": _MAX_MODEL_CHARACTERS},
-        "description": "`name` or `name:version`; default from the settings",
+        "description": "`name` or `name:version`, or `auto`; default from the settings",
     },
     {
         "name": "top_k",
@@ -41,6 +48,34 @@ OPENAPI_PARAMETERS: list[dict[str, Any]] = [
         "required": False,
         "schema": {"type": "integer", "minimum": 1},
         "description": "how many labels, up to the number of classes; 5, or all if fewer",
+    },
+    {
+        "name": "max_latency_ms",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": _MOST_LATENCY_MS},
+        "description": "with model=auto: the most accurate model that answers in this time, ms",
+    },
+    {
+        "name": "min_accuracy",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "number", "minimum": 0, "maximum": 1},
+        "description": "with model=auto: only models known to have this top-1 accuracy",
+    },
+    {
+        "name": "min_confidence",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "number", "minimum": 0, "maximum": 1},
+        "description": "say `unsure` where the best label has a lower probability",
+    },
+    {
+        "name": "compare",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string", "maxLength": _MAX_MODEL_CHARACTERS},
+        "description": "answer with this model too, and with how the two differ",
     },
     {
         "name": _TIMEOUT_HEADER,
@@ -69,9 +104,14 @@ def read_parameters(headers: Mapping[bytes, bytes], query_string: bytes) -> Clas
         model=query.get("model"),
         top_k=_positive("top_k", query.get("top_k"), errors),
         timeout_ms=_positive(_TIMEOUT_HEADER, timeout, errors),
+        max_latency_ms=_number("max_latency_ms", query, _MOST_LATENCY_MS, errors),
+        min_accuracy=_number("min_accuracy", query, 1.0, errors),
+        min_confidence=_number("min_confidence", query, 1.0, errors),
+        compare=query.get("compare"),
     )
-    if len(asked.model or "") > _MAX_MODEL_CHARACTERS:
-        errors["model"] = f"must have at most {_MAX_MODEL_CHARACTERS} characters"
+    for name, model in (("model", asked.model), ("compare", asked.compare)):
+        if len(model or "") > _MAX_MODEL_CHARACTERS:
+            errors[name] = f"must have at most {_MAX_MODEL_CHARACTERS} characters"
     if errors:
         raise InvalidParameter(**errors)
     return asked
@@ -93,4 +133,17 @@ def _positive(name: str, text: str | None, errors: dict[str, str]) -> int | None
     if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and int(text):
         return int(text)
     errors[name] = "must be a whole number, 1 or more"
+    return None
+
+
+def _number(
+    name: str, query: Mapping[str, str], most: float, errors: dict[str, str]
+) -> float | None:
+    """Return a number above 0 for times, from 0 to 1 for fractions."""
+    text = query.get(name)
+    if text is None:
+        return None
+    if _NUMBER.fullmatch(text) and (most == 1.0 or float(text)) and float(text) <= most:
+        return float(text)
+    errors[name] = f"must be a number {'from 0' if most == 1.0 else 'above 0'} to {most:g}"
     return None

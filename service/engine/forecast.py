@@ -23,37 +23,36 @@ _REFRESH_EVERY = 16
 class Recent:
     """The last values of a figure and their 95th percentile, refreshed now and then."""
 
-    __slots__ = ("_clock", "_p95", "_seen", "_values")
+    __slots__ = ("_clock", "_last", "_p95", "_seen", "_values")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._values: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._last = -math.inf
         self._seen = 0
         self._p95: float | None = None
 
     def add(self, value: float) -> None:
         """Take in one value."""
-        self._values.append((self._clock(), value))
+        self._last = self._clock()
+        self._values.append((self._last, value))
         self._seen += 1
         if self._seen % _REFRESH_EVERY == 0:
             self._refresh()
 
     def p95(self) -> float | None:
         """Return the percentile, or None where too few values are recent."""
-        if self._p95 is not None and self._clock() - self._values[-1][0] > _STALE_S:
-            self._values.clear()
-            self._p95 = None
-        return self._p95
+        return None if self._clock() - self._last > _STALE_S else self._p95
 
     def _refresh(self) -> None:
         oldest = self._clock() - _STALE_S
         values = sorted(value for at, value in self._values if at >= oldest)
-        if len(values) >= _FEWEST:
-            self._p95 = values[math.ceil(_SHARE * len(values)) - 1]
+        few = len(values) < _FEWEST
+        self._p95 = None if few else values[math.ceil(_SHARE * len(values)) - 1]
 
 
 class Forecast:
-    """What the images of each model take on this box, now; one thread may write at a time."""
+    """What the images of each model take on this box, now; one thread writes, any may read."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

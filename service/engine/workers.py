@@ -149,6 +149,11 @@ class WorkerPool:
         now = time.monotonic()
         return [now - begun for begun in self._begun if begun is not None]
 
+    def wait_ms(self) -> float:
+        """Return how long a job admitted now would wait for a thread, going by the last ones."""
+        ahead = self._in_flight - self.threads + 1
+        return max(0, ahead) * self._service_s / self.threads * 1e3
+
     def in_flight_of(self, lane: str) -> int:
         """Return how many jobs of a lane are admitted and not finished."""
         return self._lanes[lane].in_flight if lane in self._lanes else 0

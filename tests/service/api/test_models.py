@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.api.schemas import LatencyBody, ModelBody, ModelsBody
+from service.api.model_schemas import LatencyBody, ModelBody, ModelsBody
 from service.engine.manifest import MODEL_FILE, read_manifest
 from service.engine.pipeline import STAGES
 from tests.support.artifacts import write_artifact

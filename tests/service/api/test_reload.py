@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.api.schemas import ModelBody
+from service.api.model_schemas import ModelBody
 from service.engine import served
 from service.engine.manifest import SelfTest
 from tests.support.artifacts import write_artifact
