@@ -280,11 +280,7 @@ class ClientError(FeatherboxError):
 
 
 class RequestFailed(ClientError):
-    """The server answered with an error.
-
-    Its problem document's `status`, `code` and `request_id` are kept; an error of one image
-    of a batch has the status of the batch's answer.
-    """
+    """The server answered with an error; of one image of a batch the status is the batch's."""
 
     code = "request_failed"
 
