@@ -53,7 +53,7 @@ async def reload_models(context: ContextDep, _: AdminDep) -> ModelsBody:
 
 @router.post(
     "/models/{name}/benchmark",
-    responses=problems(401, 403, 404, 409, 503),
+    responses=problems(401, 403, 404, 409, 422, 503),
     summary="Measure one model now",
 )
 async def benchmark_model(context: ContextDep, name: str, _: AdminDep) -> BenchmarkBody:
