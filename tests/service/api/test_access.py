@@ -20,7 +20,7 @@ CLIENT, OTHER, ADMIN = "client-token-0123456789", "other-token-0123456789", "adm
 # Routes that answer without a token, and say nothing about what is served.
 OPEN = {
     "/", "/livez", "/readyz", "/docs", "/docs/{name}", "/openapi.json",
-    "/v2/health/live", "/v2/health/ready",
+    "/v2/health/live", "/v2/health/ready", "/page/{digest}/{path:path}",
 }  # fmt: skip
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from google.protobuf import json_format
 from tritonclient import http as triton
 from tritonclient.utils import InferenceServerException
 
 from tests.service.api.v2.support import planes
 from tests.support.images import photo
 from tests.support.server import LiveServer
+from tests.support.triton_schema import SCHEMA
 
 Output = triton.InferRequestedOutput
 
@@ -43,6 +45,8 @@ def test_health_and_metadata(client: triton.InferenceServerClient) -> None:
     assert client.get_server_metadata()["name"] == "featherbox"
     assert client.get_model_metadata("colours", "2")["inputs"][0]["datatype"] == "UINT8"
     assert client.get_model_config("colours")["input"][0]["dims"] == [3, 24, 32]
+    config = client.get_model_config("colours")
+    json_format.ParseDict(config, SCHEMA.ModelConfig())  # refuses what is not in Triton's schema
     index = client.get_model_repository_index()
     assert {entry["name"]: entry["state"] for entry in index}["colours"] == "READY"
 
