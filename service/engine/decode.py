@@ -96,9 +96,6 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
         width, height = image.size
     if width * height > limits.decoded_pixels:
         raise _too_large(width, height, limits.decoded_pixels)
-    if image.format == "GIF" and image.mode == "L":
-        # Its frame has a grey palette; Pillow would lay the whole file's palette over it.
-        image.palette = None
     try:
         image.load()
         orientation = _orientation(image)
@@ -117,7 +114,7 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
 def _open(data: bytes) -> Image.Image:
     """Read the header with the decoders of the accepted formats only."""
     try:
-        return Image.open(BytesIO(data), formats=ACCEPTED_FORMATS)
+        image = Image.open(BytesIO(data), formats=ACCEPTED_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageTooLarge(
             "The image has far too many pixels: scale it down before sending."
@@ -126,6 +123,10 @@ def _open(data: bytes) -> Image.Image:
         raise _unidentified(data[:512]) from None
     except DECODER_ERRORS:
         raise DamagedImage("The image's header is damaged: send the complete file.") from None
+    if image.format == "GIF" and image.mode == "L":
+        # Its frame has a grey palette; Pillow would lay the whole file's palette over it.
+        image.palette = None
+    return image
 
 
 def _unidentified(head: bytes) -> DamagedImage | UnsupportedMedia:
