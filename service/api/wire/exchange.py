@@ -16,7 +16,7 @@ from service.api.problems import answer_to
 from service.api.record import NOTHING_SENT, RequestRecord
 from service.api.wire.front import NEVER
 from service.engine.workers import Job
-from service.errors import DeadlineExceeded, EmptyBody, FeatherboxError
+from service.errors import DeadlineExceeded, EmptyBody, Overloaded
 
 if TYPE_CHECKING:
     from service.api.wire.connection import Connection
@@ -26,15 +26,18 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # The rest of a body that is refused is read to keep the connection, if it is no more than this.
 _MOST_READ_IN_VAIN = 1_000_000
 _NOTHING = b""
+# Clients that ask again at once would take the processors from the requests that were admitted.
+# Well below what a refusal may take (50 ms), and nothing to a client that heeds Retry-After.
+_SHED_AFTER_S = 0.03
 
 
 class Exchange:
     """One request to classify an image, and its answer."""
 
     __slots__ = (
-        "_asked", "_body", "_chunks", "_connection", "_job", "_length", "_most_bytes", "_query",
-        "_received", "_received_bytes", "_timer", "_wants_continue", "arrived", "deadline",
-        "keep_alive", "record", "response_complete",
+        "_asked", "_body", "_chunks", "_connection", "_job", "_most_bytes", "_query",
+        "_received", "_received_bytes", "_shedding", "_timer", "_wants_continue", "arrived",
+        "deadline", "keep_alive", "record", "response_complete",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +53,7 @@ class Exchange:
         self._wants_continue = record.headers.get(b"expect", _NOTHING).lower() == b"100-continue"
         self._chunks: list[bytes] = []
         self._received_bytes = 0
+        self._shedding = False
         self._most_bytes = connection.front.context.settings.max_body_bytes
         self._job: Job[Classified] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -61,6 +65,9 @@ class Exchange:
         self.record.route = PATH
         try:
             asked = take_in(context, self.record, self._query, self._most_bytes)
+        except Overloaded as error:
+            self._shed(error)
+            return
         except Exception as error:
             self.refuse(error)
             return
@@ -77,23 +84,23 @@ class Exchange:
 
     def add(self, chunk: bytes) -> None:
         """Take in a piece of the body."""
-        if self.response_complete:
-            return
         self._received_bytes += len(chunk)
+        if self.response_complete or self._shedding:
+            return
         if self._received_bytes > self._most_bytes:
             self.refuse(too_large(self._most_bytes))
             return
         try:
             self._connection.front.context.bodies.hold(self.record, len(chunk))
-        except FeatherboxError as error:
-            self.refuse(error)
+        except Overloaded as error:
+            self._shed(error)
             return
         self._chunks.append(chunk)
 
     def end(self) -> None:
         """Take note that the body is there."""
         self.arrived = True
-        if self.deadline is not NEVER and not self.response_complete:
+        if self.deadline is not NEVER and not self.response_complete and not self._shedding:
             self._begin()
 
     def _begin(self) -> None:
@@ -109,8 +116,8 @@ class Exchange:
             pool = self._connection.front.context.pool
             lane = self._asked.served.name
             self._job = pool.submit(self._work, self.deadline, self._done, lane)
-        except FeatherboxError as error:
-            self.refuse(error)
+        except Overloaded as error:
+            self._shed(error)
 
     def _work(self, queued_ms: float) -> Classified:
         """Do it all, on a worker thread."""
@@ -144,6 +151,11 @@ class Exchange:
         if not self.arrived and not self._worth_reading_on():
             self.keep_alive = False
         self._send(answer)
+
+    def _shed(self, error: Overloaded) -> None:
+        """Refuse after a pause, in which whoever asks again at once does not ask."""
+        self._shedding = True
+        self._timer = self._connection.loop.call_later(_SHED_AFTER_S, self.refuse, error)
 
     def expire(self) -> None:
         """Give up, the deadline has passed; a job that waits is dropped."""
