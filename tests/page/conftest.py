@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.page.chromium import require_chromium
 from tests.page.visit import Visit
@@ -40,13 +40,30 @@ def server(repository: Path) -> Iterator[LiveServer]:
         yield live
 
 
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Callable[[dict[str, Any]], Page]:
+    """Return the browser's tab with some options; a new one costs more than most tests."""
+    known: dict[str, Page] = {}
+
+    def tab(options: dict[str, Any]) -> Page:
+        key = repr(sorted(options.items()))
+        if key not in known:
+            known[key] = browser.new_context(**options).new_page()
+        return known[key]
+
+    return tab
+
+
 @pytest.fixture
-def open_page(browser: Browser, server: LiveServer) -> Iterator[OpenPage]:
-    """Open the page of a server in a context of its own; its end checks what it asked for."""
+def open_page(tabs: Callable[[dict[str, Any]], Page], server: LiveServer) -> Iterator[OpenPage]:
+    """Open the page of a server in a tab with some options; its end checks what it asked for.
+
+    A test that changes its tab for good names an option that no other has.
+    """
     visits: list[Visit] = []
 
     def opened(at: LiveServer = server, **options: Any) -> Visit:
-        visits.append(Visit(browser, at, options))
+        visits.append(Visit(tabs(options), at))
         return visits[-1]
 
     yield opened

@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
 
 
 def _take(browser: Browser, server: LiveServer, target: Path, options: dict[str, Any]) -> None:
-    visit = Visit(browser, server, options).arrive()
+    visit = Visit(browser.new_page(**options), server).arrive()
     visit.find("#other").select_option("squeezenet1_1")
     shots: dict[float, bytes] = {}
     for _ in range(_ROUNDS):

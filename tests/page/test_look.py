@@ -46,8 +46,8 @@ def test_a_switch_turns_the_colours_and_is_remembered(open_page: OpenPage) -> No
     assert visit.page.evaluate("localStorage.length") == 0  # as the system has it: nothing kept
 
 
-def test_no_width_scrolls_sideways(visit: Visit) -> None:
-    with_answers(visit)
+def test_no_width_scrolls_sideways(open_page: OpenPage) -> None:
+    visit = with_answers(open_page(locale="en-IE"))
     found = {}
     for width in (320, 390, 600, 768, 960, 1024, 1100, 1600):
         visit.page.set_viewport_size({"width": width, "height": 800})
@@ -130,7 +130,7 @@ def test_axe_finds_nothing_in_the_dialogue(visit: Visit) -> None:
 
 
 def test_the_page_works_without_motion_and_storage(open_page: OpenPage) -> None:
-    visit = open_page(reduced_motion="reduce")
+    visit = open_page(reduced_motion="reduce", locale="en-CA")
     visit.page.add_init_script(
         "for (const name of ['localStorage', 'sessionStorage'])"
         " Object.defineProperty(window, name, {get() { throw new DOMException('no'); }});"

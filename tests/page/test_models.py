@@ -146,7 +146,7 @@ def _said_of(model: str) -> re.Pattern[str]:
 def test_latency_is_asked_for_now_and_then_and_not_while_paused_or_hidden(
     open_page: OpenPage,
 ) -> None:
-    visit = open_page()
+    visit = open_page(locale="en-GB")  # whose clock is ours from here on
     visit.page.clock.install()
     visit.arrive()
 

@@ -44,7 +44,7 @@ def test_a_file_without_a_byte_is_refused(visit: Visit) -> None:
 def test_a_full_server_is_asked_again_when_it_says(open_page: OpenPage, repository: Path) -> None:
     settings = settings_for(repository, worker_threads=1, queue_per_thread=0)
     with serving(settings) as live:
-        visit = open_page(live).arrive()
+        visit = open_page(live, locale="en-NZ").arrive()
         visit.page.clock.install()
         with gated(live.model()) as gate:
             busy = threading.Thread(target=live.classify, args=[RED])

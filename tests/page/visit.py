@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Request, expect
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Request, expect
 
 from tests.support.images import photo
 from tests.support.server import LiveServer
@@ -16,22 +16,24 @@ _MAKE_TRANSFER = """({data, type}) => {
     transfer.items.add(new File([bytes], "given.png", {type}));
     return transfer;
 }"""
+_FORGET = """() => {
+    try { localStorage.clear(); sessionStorage.clear(); } catch { /* switched off by a test */ }
+}"""
 _PASTE = """(transfer) => document.body.dispatchEvent(
     new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true, cancelable: true}))"""
 
 
 class Visit:
-    """A page in a browser context of its own, all of whose requests and messages are kept."""
+    """What a tab does from here on: all its requests and messages are kept."""
 
-    def __init__(self, browser: Browser, server: LiveServer, options: dict[str, Any]) -> None:
+    def __init__(self, page: Page, server: LiveServer) -> None:
         self.server = server
         self.requests: list[Request] = []
         self.messages: list[str] = []
-        self._context = browser.new_context(**options)
-        self.page = self._context.new_page()
-        self.page.on("request", self._asked)
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page = page
+        page.on("request", self._asked)
+        page.on("console", self._heard)
+        page.on("pageerror", self._failed)
 
     def arrive(self) -> "Visit":
         """Open the page and wait until it knows the models."""
@@ -77,13 +79,20 @@ class Visit:
 
     def close(self) -> None:
         """Check that all went to the page's own server and that nothing was complained of."""
-        self._context.close()
-        local = (f"{self.server.url}/", "blob:", "data:")
+        self.page.evaluate(_FORGET)
+        self.page.goto("about:blank")
+        self.page.remove_listener("request", self._asked)
+        self.page.remove_listener("console", self._heard)
+        self.page.remove_listener("pageerror", self._failed)
+        local = (f"{self.server.url}/", "blob:", "data:", "about:blank")
         assert [r.url for r in self.requests if not r.url.startswith(local)] == []
         assert self.messages == []
 
     def _asked(self, request: Request) -> None:  # Playwright takes no method of a list
         self.requests.append(request)
+
+    def _failed(self, error: Error) -> None:
+        self.messages.append(str(error))
 
     def _heard(self, message: ConsoleMessage) -> None:
         refused_by_server = message.text.startswith("Failed to load resource")
