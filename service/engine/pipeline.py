@@ -92,9 +92,10 @@ def top_predictions(
     # sorting only what can be among the best costs a third of sorting all
     descending = -probabilities
     last = min(top_k, len(labels)) - 1
-    worse = descending > np.partition(descending, last)[last]
-    candidates = np.flatnonzero(~worse)
-    best = candidates[np.argsort(descending[candidates], kind="stable")][:top_k]
+    parted = descending.copy()
+    parted.partition(last)  # methods, as numpy's functions of these names cost three calls each
+    candidates = (~(descending > parted[last])).nonzero()[0]
+    best = candidates[descending[candidates].argsort(kind="stable")][:top_k]
     chosen = zip(best.tolist(), probabilities[best].tolist(), strict=True)
     return [Prediction(labels[index], index, probability) for index, probability in chosen]
 

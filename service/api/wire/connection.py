@@ -174,7 +174,8 @@ class Connection(BoundedProtocol):
         elif self._last:
             self.close_after_sending(in_full=False)
         else:
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
             if self._phase is Phase.READ:
                 self._rest()
 
@@ -185,7 +186,8 @@ class Connection(BoundedProtocol):
         self.active = cycle
         if self._phase is Phase.BODY and cycle is self.cycle:
             self._due = time.monotonic() + self._body_s
-            self.flow.resume_reading()
+            if self.flow.read_paused:
+                self.flow.resume_reading()
         if isinstance(cycle, Exchange):
             cycle.open()
         else:
