@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from service.api import classify, docs, health, models, page, problems
 from service.api.access import read_access, warn_if_open, with_cors
+from service.api.board import Board
 from service.api.client_limit import client_limits
 from service.api.context import Context
 from service.api.direct import DirectRoutes
@@ -23,13 +24,14 @@ from service.api.ledger import Ledger
 from service.api.metrics import Metrics
 from service.api.middleware import RequestMiddleware
 from service.api.openapi import only_problem_type
+from service.api.peers import Peers
 from service.api.shadow import Shadow
 from service.api.tracing import start_tracing
 from service.api.v2 import routes as v2
 from service.engine.benchmarks import Benchmarks
 from service.engine.chooser import Chooser
 from service.engine.decode import DecodeLimits
-from service.engine.host import describe_host, worker_threads
+from service.engine.host import Host, describe_host, worker_threads
 from service.engine.keeper import Keeper
 from service.engine.prober import Prober
 from service.engine.repository import ModelRepository
@@ -65,8 +67,12 @@ class _App(FastAPI):
         return only_problem_type(super().openapi())
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, board: Board | None = None) -> FastAPI:
     """Build the app; the models are loaded in the background once it starts.
+
+    Args:
+        settings: default from the environment.
+        board: where the processes of the service tell each other what they do; None for one.
 
     Raises:
         ArtifactError: the model repository cannot be read, or lacks a model that the settings
@@ -74,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         SettingUnusable: a file of tokens is unfit.
     """
     settings = settings or Settings()
-    context = _build_context(settings)
+    context = _build_context(settings, board)
     app = _App(
         title="Featherbox",
         version=version("featherbox"),
@@ -100,32 +106,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _build_context(settings: Settings) -> Context:
+def _build_context(settings: Settings, board: Board | None) -> Context:
     host = describe_host()
-    options = SessionOptions(
-        providers=tuple(settings.providers),
-        allow_provider_fallback=settings.allow_provider_fallback,
-        intra_op_threads=settings.intra_op_threads,
-        lone_request_threads=settings.lone_request_threads or worker_threads(host.cpus),
-    )
-    check_providers(options)
-    repository = ModelRepository(
-        settings.model_repository,
-        options,
-        host,
-        wanted=settings.models or None,
-        window_seconds=settings.latency_window_s,
-        quarantine_after=settings.quarantine_after,
-    )
+    cpus = host.cpus / settings.workers
+    repository = _repository(settings, host, cpus)
     metrics = Metrics()
     bodies = HeldBodies(settings.max_held_bytes)
     access = read_access(settings)
-    threads = settings.worker_threads or worker_threads(host.cpus)
+    threads = settings.worker_threads or worker_threads(cpus)
     pool = WorkerPool(threads, settings.queue_per_thread)
     limits = DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels)
     benchmarks = Benchmarks(
         repository, host, threads, lambda: pool.in_flight > 0, folder=settings.cache_folder
     )
+    ledger = Ledger(metrics, bodies, benchmarks.forecast, start_tracing(settings.otlp_endpoint))
     context = Context(
         settings=settings,
         host=host,
@@ -134,7 +128,8 @@ def _build_context(settings: Settings) -> Context:
         prober=Prober(),
         pool=pool,
         metrics=metrics,
-        ledger=Ledger(metrics, bodies, benchmarks.forecast, start_tracing(settings.otlp_endpoint)),
+        ledger=ledger,
+        peers=Peers(board, ledger, metrics, repository),
         bodies=bodies,
         limits=limits,
         benchmarks=benchmarks,
@@ -149,6 +144,24 @@ def _build_context(settings: Settings) -> Context:
     context.metrics.watch_bodies(bodies)
     context.metrics.watch_models(repository, host.onnxruntime)
     return context
+
+
+def _repository(settings: Settings, host: Host, cpus: float) -> ModelRepository:
+    options = SessionOptions(
+        providers=tuple(settings.providers),
+        allow_provider_fallback=settings.allow_provider_fallback,
+        intra_op_threads=settings.intra_op_threads,
+        lone_request_threads=settings.lone_request_threads or worker_threads(cpus),
+    )
+    check_providers(options)
+    return ModelRepository(
+        settings.model_repository,
+        options,
+        host,
+        wanted=settings.models or None,
+        window_seconds=settings.latency_window_s,
+        quarantine_after=settings.quarantine_after,
+    )
 
 
 def _shadow(
@@ -190,9 +203,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     watchdog.start()
     context.keeper.start()
+    if context.settings.workers > 1:  # the others answer until this one is ready
+        await asyncio.shield(asyncio.wrap_future(context.keeper.loaded))
+    telling = asyncio.create_task(context.peers.keep_telling())
     if context.settings.benchmark_when_idle:
         context.benchmarks.start()
     yield
+    telling.cancel()
     context.benchmarks.close(_CLOSE_WITHIN_S)
     if context.shadow is not None:
         context.shadow.close(_CLOSE_WITHIN_S)
@@ -200,5 +217,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if not pool.close(_CLOSE_WITHIN_S):
         logger.error("a worker thread is stuck and is left behind")
     watchdog.close()
+    context.peers.refresh()
     context.ledger.close()
     logger.info("stopped")

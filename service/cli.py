@@ -18,6 +18,7 @@ from service.logs import configure_logging
 from service.running import run_to_the_end
 from service.server import server_config
 from service.settings import Settings
+from service.supervisor import run_workers
 
 logger = logging.getLogger("featherbox")
 
@@ -78,6 +79,9 @@ def serve(**flags: object) -> None:
     configure_logging(settings.log_format, settings.log_level)
     try:
         application = create_app(settings)
+        if settings.workers > 1:
+            application.state.context.pool.close()  # it was made to check the settings
+            run_workers(settings)
     except (ArtifactError, SettingUnusable) as error:
         fail(error.detail)
     run_to_the_end(_Server(server_config(application)))

@@ -52,8 +52,14 @@ class Settings(BaseSettings):
     allow_provider_fallback: bool = Field(
         False, description="Serve on the CPU, with a warning, where a provider cannot be had."
     )
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that answer on the port; one mostly is best."
+    )
     worker_threads: int = Field(
-        0, ge=0, le=256, description="Threads that decode and infer; 0 is one for each CPU."
+        0,
+        ge=0,
+        le=256,
+        description="Threads of a process that decode and infer; 0 is one for each CPU.",
     )
     intra_op_threads: int = Field(
         1, ge=1, le=256, description="ONNX Runtime threads inside one inference."

@@ -10,6 +10,7 @@ from service.api.guards import RequestGuard
 from service.api.held import HeldBodies
 from service.api.ledger import Ledger
 from service.api.metrics import Metrics
+from service.api.peers import Peers
 from service.api.shadow import Shadow
 from service.engine.benchmarks import Benchmarks
 from service.engine.chooser import Chooser
@@ -35,6 +36,7 @@ class Context:
     metrics: Metrics
     ledger: Ledger
     bodies: HeldBodies
+    peers: Peers
     limits: DecodeLimits
     benchmarks: Benchmarks
     chooser: Chooser

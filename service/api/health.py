@@ -53,8 +53,8 @@ async def readyz(request: Request, context: ContextDep) -> Response:
 )
 async def metrics(context: ContextDep) -> Response:
     """Return the metrics in the Prometheus text format."""
-    context.ledger.settle()
-    return Response(context.metrics.render(), media_type=CONTENT_TYPE)
+    others = [notice.metrics for notice in context.peers.refresh()]
+    return Response(context.metrics.render(others), media_type=CONTENT_TYPE)
 
 
 def required_models(context: Context) -> list[str]:

@@ -1,7 +1,7 @@
 """Prometheus metrics, prefix `featherbox_`, base units, labels bounded by what we configured."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from prometheus_client import (
@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Met
 from prometheus_client.registry import Collector
 
 from service.api.held import HeldBodies
+from service.api.merge import Families, exposition, families_of
 from service.engine.pipeline import STAGES, StageTimes
 from service.engine.repository import ModelRepository, ModelState
 from service.engine.workers import WorkerPool
@@ -120,8 +121,15 @@ class Metrics:
         """Show the facts of the models as they are whenever the metrics are read."""
         self._registry.register(_Models(repository, onnxruntime))
 
-    def render(self) -> bytes:
-        """Return the text exposition format."""
+    def families(self) -> Families:
+        """Return all values, for another process to add."""
+        return families_of(self._registry)
+
+    def render(self, others: Iterable[Families] = ()) -> bytes:
+        """Return the text exposition format, of this process and `others` together."""
+        several = list(others)
+        if several:
+            return exposition([self.families(), *several])
         return generate_latest(self._registry)
 
 

@@ -1,10 +1,14 @@
 """GET /models, GET /models/{name} and GET /latency: what is served, and how fast it is here."""
 
 import asyncio
+import multiprocessing
+import os
+import signal
 
 from fastapi import APIRouter
 
 from service.api.access import AdminDep
+from service.api.board import Notice
 from service.api.context import Context, ContextDep
 from service.api.model_schemas import (
     BenchmarkBody,
@@ -21,6 +25,7 @@ from service.api.model_schemas import (
     StageLatencyBody,
 )
 from service.api.openapi import problems
+from service.api.peers import windows_of, worst_state
 from service.engine.manifest import MODEL_FILE, Manifest, Quality
 from service.engine.repository import ServedModel
 
@@ -31,13 +36,13 @@ router = APIRouter(tags=["models"])
 async def list_models(context: ContextDep) -> ModelsBody:
     """Every model with its size, quality, and latency measured on this box."""
     host = context.host
-    context.ledger.settle()
+    others = context.peers.refresh()
     return ModelsBody(
         default=context.settings.default_model,
         host=HostBody(
             cpu=host.cpu, isa=list(host.isa), cpus=host.cpus, onnxruntime=host.onnxruntime
         ),
-        models=[_model_body(context, model) for model in context.repository.models],
+        models=[_model_body(context, model, others) for model in context.repository.models],
     )
 
 
@@ -47,6 +52,9 @@ async def reload_models(context: ContextDep, _: AdminDep) -> ModelsBody:
 
     Whatever is bad is refused and listed with its reason; what served before serves on.
     """
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None and supervisor.pid is not None:
+        os.kill(supervisor.pid, signal.SIGHUP)  # which it passes on to every worker
     await asyncio.wrap_future(context.keeper.reload())
     return await list_models(context)
 
@@ -66,15 +74,17 @@ async def benchmark_model(context: ContextDep, name: str, _: AdminDep) -> Benchm
 @router.get("/models/{name}", responses=problems(404, 422), summary="Show one model")
 async def show_model(context: ContextDep, name: str) -> ModelBody:
     """Show one model, by `name` or `name:version`."""
-    context.ledger.settle()
-    return _model_body(context, context.repository.find(name))
+    return _model_body(context, context.repository.find(name), context.peers.refresh())
 
 
 @router.get("/latency", summary="Latency percentiles")
 async def latency(context: ContextDep) -> LatencyBody:
     """Percentiles by model and stage over a sliding window."""
-    context.ledger.settle()
-    summaries = {model.name: model.window.summary() for model in context.repository.models}
+    others = context.peers.refresh()
+    summaries = {
+        model.name: model.window.summary(windows_of(others, model.name))
+        for model in context.repository.models
+    }
     return LatencyBody(
         window_seconds=context.settings.latency_window_s,
         models={
@@ -84,13 +94,13 @@ async def latency(context: ContextDep) -> LatencyBody:
     )
 
 
-def _model_body(context: Context, model: ServedModel) -> ModelBody:
+def _model_body(context: Context, model: ServedModel, others: list[Notice]) -> ModelBody:
     manifest = model.loaded.manifest if model.loaded else None
     in_use = model.loaded.session.providers[0] if model.loaded else None
     return ModelBody(
         name=model.name,
         version=str(model.version),
-        state=model.state.value,
+        state=worst_state(model.state, others, model.name).value,
         reason=model.reason,
         refused=[RefusedBody(version=str(r.version), reason=r.reason) for r in model.refused],
         architecture=manifest and manifest.architecture,
@@ -108,7 +118,7 @@ def _model_body(context: Context, model: ServedModel) -> ModelBody:
         weights_source=manifest and manifest.provenance.weights_source,
         load_ms=_rounded(model.load_ms),
         memory_bytes=model.memory_bytes,
-        latency_ms=_latency_body(model),
+        latency_ms=_latency_body(model, others),
         benchmark=_benchmark_body(context, model),
         warnings=[*model.warnings, *filter(None, [context.benchmarks.slower_than_parent(model)])],
     )
@@ -128,8 +138,8 @@ def _quality_body(quality: Quality) -> QualityBody:
     )
 
 
-def _latency_body(model: ServedModel) -> ModelLatencyBody:
-    count, stages = model.window.summary()
+def _latency_body(model: ServedModel, others: list[Notice]) -> ModelLatencyBody:
+    count, stages = model.window.summary(windows_of(others, model.name))
     if not count:
         return ModelLatencyBody(count=0, inference=None, total=None)
     return ModelLatencyBody(

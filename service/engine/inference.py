@@ -44,6 +44,12 @@ def infer_planes(model: LoadedModel, planes: NDArray[np.uint8], alone: bool = Fa
     """
     session = model.lone_session if alone and model.lone_session else model.session
     started = time.perf_counter()
-    result = Inference(session.run(planes))
+    try:
+        result = Inference(session.run(planes))
+    except Exception:
+        model.faults.add()
+        raise
+    if model.faults.count:
+        model.faults.count = 0
     result.times.inference = (time.perf_counter() - started) * 1e3
     return result

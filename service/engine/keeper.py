@@ -20,8 +20,9 @@ class Keeper:
     """Loads, reloads and retries models on one background thread, away from the workers.
 
     It loads all once it is started. After that it looks into the folder when `reload` asks for
-    it, and every `poll_s` seconds if that is not 0; the difference is that a reload also tries
-    once more what was refused, though its files have not changed.
+    it, and every `poll_s` seconds if that is not 0. The difference is that a reload also tries
+    once more what was refused, though its files have not changed. The future `loaded` is done
+    after the first look.
     """
 
     def __init__(self, repository: ModelRepository, poll_s: float) -> None:
@@ -33,6 +34,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._stopping = False
+        self.loaded: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
         repository.on_quarantine = self._woken.set
 
@@ -61,6 +63,7 @@ class Keeper:
     def _run(self) -> None:
         self._take_over(retry=True)
         self._say_how_many()
+        self.loaded.set_result(None)
         while not self._stopping:
             due = min(self._poll_at, self._tidy_at, self._repository.retry_quarantined())
             self._woken.wait(None if due == math.inf else max(0.0, due - time.monotonic()))

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from service.engine.pipeline import STAGES, StageTimes
 
@@ -18,6 +18,8 @@ _BUCKETS = 420  # 0.01 ms to about 140 s
 _SLICES = 30
 
 Percentiles = dict[str, float]
+# of another process: when it began, requests, and counts by stage and bucket
+Slices = list[tuple[float, int, dict[str, dict[str, int]]]]
 
 
 class _Slice:
@@ -51,19 +53,40 @@ class LatencyWindow:
                 counts = current.counts[stage]
                 counts[bucket] = counts.get(bucket, 0) + 1
 
-    def summary(self) -> tuple[int, dict[str, Percentiles]]:
-        """Return the number of requests and, by stage, p50, p90 and p99 in ms (empty at 0)."""
-        with self._lock:
-            self._drop_old(self._clock())
-            total = sum(part.requests for part in self._slices)
-            merged = {stage: [0] * _BUCKETS for stage in STAGES}
-            for part in self._slices:
-                for stage, counts in part.counts.items():
-                    for bucket, count in counts.items():
-                        merged[stage][bucket] += count
+    def summary(self, others: Iterable[Slices] = ()) -> tuple[int, dict[str, Percentiles]]:
+        """Return the number of requests and, by stage, p50, p90 and p99 in ms (empty at 0).
+
+        Args:
+            others: `slices` of windows of the same model in other processes of this box.
+        """
+        oldest = self._clock() - self.seconds
+        parts = [part for slices in (self.slices(), *others) for part in slices]
+        parts = [part for part in parts if part[0] >= oldest]
+        total = sum(requests for _, requests, _ in parts)
         if not total:
             return 0, {}
+        merged = {stage: [0] * _BUCKETS for stage in STAGES}
+        for _, _, by_stage in parts:
+            for stage, counts in by_stage.items():
+                for bucket, count in counts.items():
+                    merged[stage][int(bucket)] += count
         return total, {stage: _percentiles(counts, total) for stage, counts in merged.items()}
+
+    def slices(self) -> Slices:
+        """Return what is counted, for another process to add."""
+        with self._lock:
+            self._drop_old(self._clock())
+            return [
+                (
+                    part.started,
+                    part.requests,
+                    {
+                        stage: {str(bucket): count for bucket, count in counts.items()}
+                        for stage, counts in part.counts.items()
+                    },
+                )
+                for part in self._slices
+            ]
 
     def _current_slice(self) -> _Slice:
         now = self._clock()

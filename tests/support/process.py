@@ -91,12 +91,17 @@ class ServerProcess:
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)
 
+    def kill(self) -> None:
+        self._process.kill()
+
     def hang_up(self) -> None:
         self._process.send_signal(signal.SIGHUP)
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+    def workers(self) -> list[int]:
+        """Return the process ids of its workers, if it has several."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [c for c in map(int, children) if b"spawn_main" in _command_of(c)]
 
     def wait(self) -> int:
         """Return the exit status; negative for a signal."""
@@ -116,6 +121,13 @@ class ServerProcess:
         assert self._process.stderr
         for line in self._process.stderr:
             self.lines.append(line.rstrip("\n"))
+
+
+def _command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 @contextmanager
