@@ -96,7 +96,8 @@ def running_server(
         settings: the server's settings by name.
     """
     port = free_port()
-    values = {"log_level": "error", **settings, "port": str(port), "host": "127.0.0.1"}
+    quiet = {"log_level": "error", "benchmark_when_idle": "false"}
+    values = {**quiet, **settings, "port": str(port), "host": "127.0.0.1"}
     values["model_repository"] = str(repository.resolve())
     environment = {f"FEATHERBOX_{name.upper()}": value for name, value in values.items()}
     command = [sys.executable, "-m", "service.cli", "serve"]

@@ -16,7 +16,7 @@ from service.engine.pipeline import StageTimes
 _SHARE = 0.95
 _KEPT = 128
 _FEWEST = 16
-_STALE_S = 30.0
+_STALE_S = 5.0
 _REFRESH_EVERY = 16
 
 
@@ -58,11 +58,11 @@ class Forecast:
         self._clock = clock
         self._around = Recent(clock)
         self._inference: dict[str, Recent] = {}
-        self._expected: dict[str, float] = {}
+        self._expected: dict[str, Benchmark] = {}
 
     def expect(self, model: str, benchmark: Benchmark) -> None:
         """Take in what a model takes with the box to itself."""
-        self._expected[model] = benchmark.batch1_p95_ms
+        self._expected[model] = benchmark
 
     def observe(self, model: str, times: StageTimes) -> None:
         """Take in an image that was answered."""
@@ -81,17 +81,23 @@ class Forecast:
         """
         return (self._around.p95() or 0.0) + self._inference_ms(model, otherwise_ms)
 
+    def least_ms(self, model: str, otherwise_ms: float) -> float:
+        """Return the inference of `model` with the box to itself, the median."""
+        expected = self._expected.get(model)
+        return otherwise_ms if expected is None else expected.batch1_ms
+
     def _inference_ms(self, model: str, otherwise_ms: float) -> float:
         recent = self._inference.get(model)
         measured = recent.p95() if recent else None
         if measured is not None:
             return measured
-        return self._expected.get(model, otherwise_ms) * self._slowdown()
+        expected = self._expected.get(model)
+        return (expected.batch1_p95_ms if expected else otherwise_ms) * self._slowdown()
 
     def _slowdown(self) -> float:
         """Return how many times slower than alone the models in use are, at least 1."""
         ratios = [
-            measured / self._expected[name]
+            measured / self._expected[name].batch1_p95_ms
             for name, recent in self._inference.items()
             if name in self._expected and (measured := recent.p95()) is not None
         ]

@@ -9,6 +9,7 @@ from service.engine.benchmark import Benchmark
 from service.engine.benchmarks import Benchmarks
 from service.engine.chooser import Chooser, Promise, accuracy_of
 from service.engine.host import describe_host
+from service.engine.pipeline import StageTimes
 from service.engine.repository import ModelRepository
 from service.engine.session import SessionOptions
 from service.errors import InvalidParameter, Overloaded
@@ -28,10 +29,10 @@ class Box:
         self.repository = ModelRepository(folder, SessionOptions(), describe_host())
         self.repository.load_all()
         self.wait_ms = 0.0
-        benchmarks = Benchmarks(self.repository, describe_host(), 1, lambda: False)
+        self.benchmarks = Benchmarks(self.repository, describe_host(), 1, lambda: False)
         for name, ms in TIMES_MS.items():
-            benchmarks.forecast.expect(name, Benchmark(ms, ms, 8 * ms, None, 1000 / ms, 1))
-        self.chooser = Chooser(self.repository, benchmarks, lambda: self.wait_ms)
+            self.benchmarks.forecast.expect(name, Benchmark(ms, ms, 8 * ms, None, 1000 / ms, 1))
+        self.chooser = Chooser(self.repository, self.benchmarks, lambda: self.wait_ms)
 
     @property
     def default(self) -> LoadedModel:
@@ -71,6 +72,15 @@ def test_a_promise_that_cannot_be_kept_any_more_is_not_begun(box: Box) -> None:
 def test_what_no_idle_box_could_keep_is_the_clients_mistake(box: Box) -> None:
     with pytest.raises(InvalidParameter, match=r"at least 2\.0"):
         box.chooser.admit(box.default, Promise(1.0))
+
+
+def test_an_idle_box_tries_what_the_forecast_doubts(box: Box) -> None:
+    slow = StageTimes(decode=1.0, preprocess=1.0, inference=500.0)
+    for name in TIMES_MS:
+        for _ in range(16):
+            box.benchmarks.forecast.observe(name, slow)
+    box.chooser.admit(box.default, Promise(20.0))
+    assert box.choose(20.0)[1] == "fastest"
 
 
 def test_what_this_queue_cannot_keep_is_shed(box: Box) -> None:
