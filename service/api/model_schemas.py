@@ -113,6 +113,7 @@ class ModelsBody(Body):
     """All models."""
 
     default: str
+    auto: bool = Field(description="whether `model=auto` can be asked for")
     host: HostBody
     models: list[ModelBody]
 

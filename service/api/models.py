@@ -39,6 +39,7 @@ async def list_models(context: ContextDep) -> ModelsBody:
     others = context.peers.refresh()
     return ModelsBody(
         default=context.settings.default_model,
+        auto=True,
         host=HostBody(
             cpu=host.cpu, isa=list(host.isa), cpus=host.cpus, onnxruntime=host.onnxruntime
         ),

@@ -70,10 +70,11 @@ def test_models_that_load_are_waited_for(
         expect(visit.find("#model")).to_be_enabled()
 
 
-def test_auto_is_offered_only_by_a_server_that_has_it(visit: Visit) -> None:
+def test_auto_can_be_chosen_and_the_answer_says_why(visit: Visit) -> None:
     visit.arrive()
-    has = "auto" in visit.server.client.get("/models").json()
-    expect(visit.find("#model option[value=auto]")).to_have_count(int(has))
+    visit.find("#model").select_option("auto")
+    visit.pick(RED)
+    expect(visit.find(".answer .version")).to_contain_text("chosen by the server: most accurate")
 
 
 def test_the_plot_has_every_model_and_marks_the_front(visit: Visit) -> None:

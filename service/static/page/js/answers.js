@@ -11,12 +11,17 @@ export function answerCard(answer, side, model, longestMs) {
   return make("article", { class: "answer", "data-side": side, "aria-label": `Answer of ${answer.model}` },
     make("header", {},
       make("h2", {}, answer.model),
-      make("span", { class: "version" }, [model?.precision, `version ${answer.version}`].filter(Boolean).join(", ")),
+      make("span", { class: "version" }, [model?.precision, `version ${answer.version}`, chosen(answer)].filter(Boolean).join(", ")),
     ),
     make("ol", { class: "bars" }, answer.predictions.map(bar)),
     stageBar("In the server", answer.timings_ms, longestMs),
     make("p", { class: "trip" }, trip, make("code", {}, answer.request_id)),
   );
+}
+
+/** Return why the server chose the model, if it was left to it. */
+function chosen({ auto }) {
+  return auto ? `chosen by the server: ${auto.reason}` : "";
 }
 
 function bar({ label, probability }) {
