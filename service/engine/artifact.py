@@ -124,21 +124,30 @@ def selftest(model: LoadedModel) -> None:
 def checked_selftest(model: LoadedModel, host: Host) -> list[str]:
     """Run the self-test and return warnings for `/models`.
 
-    An int8 model on x86 without VNNI answers differently by nature: there a difference is a
-    warning, everywhere else it is an error.
+    An int8 model on x86 without VNNI answers differently by nature, unless its weights were made
+    for such hosts: there a difference is a warning, everywhere else it is an error.
     """
-    if model.manifest.precision != "int8" or not host.saturates_int8:
+    manifest = model.manifest
+    if manifest.precision != "int8" or not host.saturates_int8 or _cannot_saturate(manifest):
         selftest(model)
         return []
+    parent = manifest.quality.parent or "its fp32 parent"
     warnings = [
         "This CPU has no VNNI: int8 sums saturate at 16 bit and accuracy is lower than the "
-        "manifest says. Use the fp32 model, or one made for this CPU."
+        f"manifest says. Serve {parent}, or make an int8 model for this CPU: "
+        f"featherbox-export quantize {manifest.quality.parent or 'PARENT'} --target x86-avx2."
     ]
     try:
         selftest(model)
     except SelfTestFailed as error:
         warnings.append(f"Self-test: {error.detail}")
     return warnings
+
+
+def _cannot_saturate(manifest: Manifest) -> bool:
+    """Tell whether a step scaled the weights so that two products fit into 16 bits."""
+    kept_small = ("pairs_of_weights", "weight_bits")
+    return any(name in step.settings for step in manifest.compression for name in kept_small)
 
 
 def _read_checked(path: Path, manifest: Manifest) -> bytes:

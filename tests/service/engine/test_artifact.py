@@ -195,6 +195,26 @@ def test_int8_on_a_cpu_that_saturates_is_warned_of(tmp_path: Path) -> None:
     model = load(write_artifact(tmp_path, precision="int8"))
     (warning,) = checked_selftest(model, WITHOUT_VNNI)
     assert "VNNI" in warning
+    assert "quantize PARENT --target x86-avx2" in warning
+
+
+def test_the_warning_names_the_parent_to_take_instead(tmp_path: Path) -> None:
+    folder = write_artifact(tmp_path, precision="int8")
+    edit_manifest(folder, quality={"parent": "colours"})
+    (warning,) = checked_selftest(load(folder), WITHOUT_VNNI)
+    assert "Serve colours, or" in warning
+    assert "quantize colours --target x86-avx2" in warning
+
+
+@pytest.mark.parametrize("setting", ["pairs_of_weights", "weight_bits"])
+def test_int8_made_for_such_a_cpu_is_held_to_its_promise(tmp_path: Path, setting: str) -> None:
+    folder = write_artifact(tmp_path, precision="int8")
+    edit_manifest(folder, compression=[{"step": "static int8", "settings": {setting: 7}}])
+    assert checked_selftest(load(folder), WITHOUT_VNNI) == []
+    folder = write_artifact(tmp_path / "wrong", precision="int8", selftest=wrong_label())
+    edit_manifest(folder, compression=[{"step": "static int8", "settings": {setting: 7}}])
+    with pytest.raises(SelfTestFailed):
+        checked_selftest(load(folder), WITHOUT_VNNI)
 
 
 def test_int8_that_answers_otherwise_on_such_a_cpu_serves_with_two_warnings(
