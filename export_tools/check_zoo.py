@@ -24,6 +24,7 @@ from rich.console import Console
 
 from export_tools.draft import Draft
 from export_tools.fp32 import Fp32Request, build_fp32
+from export_tools.gates import NO_GATES
 from export_tools.graph_macs import count_graph_macs
 from export_tools.int8 import QUICK, build_int8
 from export_tools.labels import imagenet_labels
@@ -81,7 +82,7 @@ def check_row(
     )
     fp32 = build_fp32(request, _silent, rounds=1).draft
     effort = replace(QUICK, rounds=1)
-    int8 = build_int8(fp32, f"{row.model_name}-int8", _silent, effort=effort).draft
+    int8 = build_int8(fp32, f"{row.model_name}-int8", _silent, NO_GATES, effort).draft
     faults = [*_count_faults(row, fp32), *_count_faults(row, int8)]
     for draft, tolerance in ((fp32, _FP32_ROWS), (int8, _INT8_ROWS)):
         publish(draft, repository, version=1)  # loads it back and self-tests it

@@ -4,6 +4,7 @@
 from there to where it is served. Whatever fails writes nothing and exits with status 1.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,7 @@ from export_tools.datasets import find_items
 from export_tools.errors import DataError
 from export_tools.evaluate import evaluate_items
 from export_tools.fp32 import build_fp32
-from export_tools.int8 import build_int8
+from export_tools.int8 import Choices, build_int8, gates_for
 from export_tools.request import Typed, resolve
 from export_tools.scheme_table import compare_schemes, print_schemes
 from export_tools.schemes import DEFAULT_TARGET
@@ -155,10 +156,13 @@ def adopt_(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
 
 
 @app.command()
-def quantize(
+def quantize(  # noqa: PLR0913, PLR0917  (one argument for each option of the command)
     model: Annotated[str, typer.Argument(help="An fp32 model of the repository.")],
     name: Name = None,
     target: compress.Target = DEFAULT_TARGET,
+    equalise: compress.Equalise = 0.0,
+    float_budget: compress.FloatBudget = 0.0,
+    smallest_speedup: compress.SmallestSpeedup = None,
     from_: From = WORK,
     to: To = WORK,
     replace: Replace = False,
@@ -166,8 +170,13 @@ def quantize(
     """Make an int8 model from an fp32 one; nothing is written when a gate fails."""
     with errors_told():
         parent, child = read_model(from_, model), name or f"{model}-int8"
+        gates, choices = gates_for(parent, target), Choices(target, equalise, float_budget)
+        if smallest_speedup is not None:
+            gates = dataclasses.replace(gates, speedup=smallest_speedup)
         with progress_on(console) as say:
-            result = build_int8(parent, child, lambda step: say(child, step), target=target)
+            result = build_int8(
+                parent, child, lambda step: say(child, step), gates, choices=choices
+            )
         print_builds(console, [Built(result.draft, agreement=result.agreement)])
         publish_to(console, result.draft, to, None, replace)
 

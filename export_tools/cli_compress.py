@@ -24,6 +24,24 @@ With = Annotated[
 Target = Annotated[
     str, typer.Option("--target", help="The host it is for: x86-vnni, x86-avx2 or arm64.")
 ]
+Equalise = Annotated[
+    float,
+    typer.Option(
+        "--equalise", min=0, max=1, help="Strength of the equalisation, 0.5 is usual; 0 for none."
+    ),
+]
+FloatBudget = Annotated[
+    float,
+    typer.Option(
+        "--float-budget", min=0, max=1, help="Share of the MACs that may stay float, worst first."
+    ),
+]
+SmallestSpeedup = Annotated[
+    float | None,
+    typer.Option(
+        "--smallest-speedup", min=0, help="Times fp32. Default: 1 on a host of the target's kind."
+    ),
+]
 ImageNet = Annotated[
     Path | None,
     typer.Option("--imagenet", help="ImageNet's validation folder: flat, or by WordNet id."),

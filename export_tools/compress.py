@@ -1,5 +1,7 @@
 """The way of a graph from fp32 to int8, each step in its own module.
 
+equalise                  factors between layers, so that channels have similar ranges
+average_pool              average pools as depthwise convolutions, which are faster
 fold_input.absorb_scale   the normalisation's factor into the first convolution
 quantize                  weights and activations to integers, by the scheme
 pair_safe                 weights that cannot saturate, for hosts without VNNI
@@ -17,28 +19,40 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from export_tools.average_pool import average_by_convolution
 from export_tools.correct_bias import correct_biases
 from export_tools.distil_int8 import Lesson, teach
+from export_tools.equalise import equalise
 from export_tools.errors import ExportError
 from export_tools.fold_input import absorb_scale, feed_image
 from export_tools.graph_clean import clean_graph
 from export_tools.pair_safe import make_pair_safe
 from export_tools.quantize import quantize_graph
 from export_tools.schemes import Scheme
+from export_tools.sensitivity import measure_sensitivity
 from export_tools.share_concat import share_concat_scales
 from service.engine.manifest import CompressionStep
 
 Planes = Sequence[NDArray[np.uint8]]
 Settings = dict[str, str | int | float | bool | None]
 
+_LOOKED_AT = 24  # of the calibration images, at least, to find the layers worth keeping float
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a graph is made int8; `keep_float` names nodes, `lesson` None skips the fine-tune."""
+    """How a graph is made int8.
+
+    `equalise` is the strength of the equalisation, 0 for none; `keep_float` names nodes, and
+    `float_budget` lets measured sensitivity name more, up to that share of all MACs; `lesson` None
+    skips the fine-tune.
+    """
 
     scheme: Scheme = field(default_factory=Scheme)
     keep_float: tuple[str, ...] = ()
     lesson: Lesson | None = None
+    equalise: float = 0.0
+    float_budget: float = 0.0
 
 
 def compress_graph(
@@ -63,10 +77,41 @@ def compress_graph(
     Raises:
         ExportError: the plan names a node that the graph does not have.
     """
+    _check_names(onnx.load_model_from_string(graph), plan.keep_float)
+    steps = []
+    if plan.equalise:
+        graph, step = equalise_graph(graph, planes, plan.equalise)
+        steps.append(step)
+    made, settings = _quantise(graph, planes, plan, facts, plan.keep_float)
+    if plan.float_budget:
+        chosen = _worth_float(made, graph, planes, plan.float_budget)
+        if chosen:
+            kept = (*plan.keep_float, *chosen)
+            made, settings = _quantise(graph, planes, plan, facts, kept)
+        settings["float_budget_of_macs"] = plan.float_budget
+    steps.append(CompressionStep(step="static int8", settings=settings))
+    if plan.lesson is not None:
+        made, learnt = teach(made, graph, lesson_planes or planes, plan.lesson)
+        steps.append(learnt)
+    return made, steps
+
+
+def equalise_graph(graph: bytes, planes: Planes, strength: float) -> tuple[bytes, CompressionStep]:
+    """Equalise an fp32 contract graph; return it and the step taken."""
     model: ModelProto = onnx.load_model_from_string(graph)
-    _check_names(model, plan.keep_float)
+    channels = equalise(model, planes, strength)
+    facts: Settings = {"strength": strength, "groups_of_channels_scaled": channels}
+    return clean_graph(model), CompressionStep(step="cross-layer equalisation", settings=facts)
+
+
+def _quantise(
+    graph: bytes, planes: Planes, plan: Plan, facts: Settings, keep_float: tuple[str, ...]
+) -> tuple[bytes, Settings]:
+    """Quantise, with all that goes with it; return the graph and what the manifest says."""
+    model: ModelProto = onnx.load_model_from_string(graph)
+    pools = average_by_convolution(model)
     mean = absorb_scale(model)
-    quantized = quantize_graph(model, planes, plan.scheme, plan.keep_float)
+    quantized = quantize_graph(model, planes, plan.scheme, keep_float)
     settings = plan.scheme.settings() | facts
     if plan.scheme.pair_safe:
         settings["channels_rescaled"] = make_pair_safe(quantized, model)
@@ -75,14 +120,16 @@ def compress_graph(
     fed = plan.scheme.activations == "uint8" and mean is not None and feed_image(quantized, mean)
     settings["normalisation_folded"] = fed
     settings["concatenations_sharing_a_scale"] = share_concat_scales(quantized)
-    if plan.keep_float:
-        settings["layers_kept_float"] = ", ".join(plan.keep_float)
-    steps = [CompressionStep(step="static int8", settings=settings)]
-    made = clean_graph(quantized)
-    if plan.lesson is not None:
-        made, learnt = teach(made, graph, lesson_planes or planes, plan.lesson)
-        steps.append(learnt)
-    return made, steps
+    if pools:
+        settings["average_pools_as_convolutions"] = pools
+    if keep_float:
+        settings["layers_kept_float"] = ", ".join(keep_float)
+    return clean_graph(quantized), settings
+
+
+def _worth_float(made: bytes, graph: bytes, planes: Planes, budget: float) -> tuple[str, ...]:
+    step = max(1, len(planes) // _LOOKED_AT)
+    return measure_sensitivity(made, graph, planes[::step]).worth_float(budget)
 
 
 def _check_names(model: ModelProto, names: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Count the multiply-accumulates of an ONNX graph, by the convention of `models.counting`.
 
-Convolutions and matrix products of one image; no bias, normalisation, activation or pooling. The
+Convolutions and matrix products of one image; no bias, normalisation, activation or pooling, nor
+pooling that was written as a convolution (`average_pool` names those nodes). The
 net's own count comes from its modules, this one from what was exported, so the two check each
 other.
 """
@@ -13,6 +14,7 @@ from onnx import ModelProto, NodeProto
 from export_tools.errors import ExportError
 
 Shapes = dict[str, list[int]]
+AVERAGING = "_averages"  # ends the name of a convolution that is an average pool
 _PRODUCTS = ("Gemm", "MatMul")
 
 
@@ -27,7 +29,9 @@ def count_graph_macs(model: ModelProto) -> int:
     return sum(
         _macs(node, shapes)
         for node in model.graph.node
-        if node.op_type in ("Conv", *_PRODUCTS) and not _normalises(node, makers)
+        if node.op_type in ("Conv", *_PRODUCTS)
+        and not node.name.endswith(AVERAGING)
+        and not _normalises(node, makers)
     )
 
 

@@ -11,7 +11,7 @@ from export_tools.draft import Draft, check_name, expect_selftest, file_facts_of
 from export_tools.errors import ExportError
 from export_tools.evaluate import Agreement, accuracy, agreement, run_all
 from export_tools.fp32 import Say
-from export_tools.gates import UNTRAINED_GATES, Int8Gates, check_int8
+from export_tools.gates import UNTRAINED_GATES, Int8Gates, check_int8, check_speed
 from export_tools.graph_checks import check_contract
 from export_tools.measure import ROUNDS, measured_facts, time_side_by_side
 from export_tools.photos import (
@@ -22,6 +22,7 @@ from export_tools.photos import (
 )
 from export_tools.schemes import DEFAULT_TARGET, scheme_of
 from export_tools.views import ViewPolicy, draw_views, photos_to_planes, views_to_planes
+from service.engine.host import describe_host
 from service.engine.manifest import (
     MODEL_FILE,
     CompressionStep,
@@ -46,7 +47,27 @@ class Effort:
     rounds: int = ROUNDS
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What `quantize` lets its user choose: target, equalisation, layers that stay float."""
+
+    target: str = DEFAULT_TARGET
+    equalise: float = 0.0
+    float_budget: float = 0.0
+
+    def plan(self) -> Plan:
+        """Return how the graph is made int8; raises `ExportError` for an unknown target."""
+        return Plan(scheme_of(self.target), equalise=self.equalise, float_budget=self.float_budget)
+
+    def options(self) -> str:
+        """Write what is not the default as the command takes it."""
+        given = [("--target", self.target, DEFAULT_TARGET), ("--equalise", self.equalise, 0.0)]
+        given.append(("--float-budget", self.float_budget, 0.0))
+        return "".join(f" {name} {value}" for name, value, usual in given if value != usual)
+
+
 DEFAULT_PLAN = Plan()
+DEFAULT_CHOICES = Choices()
 FULL = Effort()
 # To see that it works and what it costs, not how well it answers.
 QUICK = Effort(replace(CALIBRATION_VIEWS, per_photo=1), replace(GATE_VIEWS, per_photo=1), rounds=7)
@@ -66,7 +87,7 @@ def build_int8(
     say: Say,
     gates: Int8Gates | None = None,
     effort: Effort = FULL,
-    target: str = DEFAULT_TARGET,
+    choices: Choices = DEFAULT_CHOICES,
 ) -> Int8Result:
     """Quantise an fp32 draft.
 
@@ -74,28 +95,36 @@ def build_int8(
         parent: the fp32 draft.
         name: of the new model.
         say: told what is done next, for people who wait.
-        gates: what must hold; None takes the defaults, which ask less of untrained weights.
+        gates: what must hold; None takes `gates_for`.
         effort: how much is looked at.
-        target: the kind of host that will run it; it picks the scheme.
+        choices: the target and what else may differ.
 
     Raises:
         PublishError: a model cannot have that name.
         ExportError: the parent is not fp32, or the graph breaks the contract.
-        GateFailed: the int8 model is not good or small enough.
+        GateFailed: the int8 model is not good, small or fast enough.
     """
     check_name(name)
     if parent.manifest.precision != "fp32":
         raise ExportError(f"{parent.manifest.name} is {parent.manifest.precision}, not fp32.")
     policy = parent.manifest.input
     say("calibrating")
-    graph, steps = quantize_bytes(parent.graph, policy, effort.calibration, Plan(scheme_of(target)))
-    gates = gates or (UNTRAINED_GATES if parent.untrained else Int8Gates())
-    return finish_draft(Made(parent, name, graph, tuple(steps), target=target), say, gates, effort)
+    graph, steps = quantize_bytes(parent.graph, policy, effort.calibration, choices.plan())
+    gates = gates or gates_for(parent, choices.target)
+    made = Made(parent, name, graph, tuple(steps), options=choices.options())
+    return finish_draft(made, say, gates, effort)
+
+
+def gates_for(parent: Draft, target: str = DEFAULT_TARGET) -> Int8Gates:
+    """Return the gates of `quantize`; the speed counts where this host is of the target's kind."""
+    gates = UNTRAINED_GATES if parent.untrained else Int8Gates()
+    at_home = (target == "arm64") == describe_host().machine.startswith(("arm", "aarch"))
+    return gates if at_home else replace(gates, speedup=0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A graph made from `parent`; `command` None is what `quantize` would have been told."""
+    """A graph made from `parent`; `command` None is `quantize` with `options`."""
 
     parent: Draft
     name: str
@@ -103,7 +132,7 @@ class Made:
     steps: tuple[CompressionStep, ...]
     precision: Precision = "int8"
     command: str | None = None
-    target: str = DEFAULT_TARGET
+    options: str = ""
 
 
 def finish_draft(made: Made, say: Say, gates: Int8Gates, effort: Effort = FULL) -> Int8Result:
@@ -111,7 +140,7 @@ def finish_draft(made: Made, say: Say, gates: Int8Gates, effort: Effort = FULL) 
 
     Raises:
         ExportError: the graph breaks the contract.
-        GateFailed: the model is not good or small enough.
+        GateFailed: the model is not good, small or fast enough.
     """
     parent, name, graph, policy = made.parent, made.name, made.graph, made.parent.manifest.input
     check_contract(graph, policy, parent.manifest.classes)
@@ -119,11 +148,12 @@ def finish_draft(made: Made, say: Say, gates: Int8Gates, effort: Effort = FULL) 
     fp32 = OrtSession(parent.graph, SessionOptions())
     child = OrtSession(graph, SessionOptions())
     found = compare_on_gate_views(fp32, child, policy, effort.gate)
-    check_int8(gates, found, len(parent.graph), len(graph))
+    check_int8(gates, found, graph)
     say("timing")
     timings = time_side_by_side(
         {parent.manifest.name: parent.graph, name: graph}, _timing_image(policy), effort.rounds
     )
+    check_speed(gates, timings.speed_ratio(name, parent.manifest.name))
     draft = Draft(
         manifest=_manifest(made, _quality(parent, child, found)),
         graph=graph,
@@ -200,8 +230,7 @@ def _manifest(made: Made, quality: Quality) -> Manifest:
     command = f"featherbox-export quantize {origin.name}"
     if made.name != f"{origin.name}-int8":
         command += f" --name {made.name}"
-    if made.target != DEFAULT_TARGET:
-        command += f" --target {made.target}"
+    command += made.options
     before = f"{origin.provenance.command} && " if origin.provenance.command else ""
     return origin.model_copy(
         update={

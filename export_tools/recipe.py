@@ -5,7 +5,7 @@
 
     [model]                         what `featherbox-export export` takes
     [calibration]                   views of the free photos that ranges are taken from
-    [quantize]                      target, or a scheme of one's own; layers kept float
+    [quantize]                      target, or a scheme of one's own; equalisation, float layers
     [distil]                        a fine-tune against the fp32 parent; left out for none
     [gates]                         what must hold before anything is published
 
@@ -89,7 +89,9 @@ class QuantizePart(_Part):
     percentile: float | None = Field(default=None, gt=50, le=100)
     reduce_range: bool | None = None
     pair_safe: bool | None = None
+    equalise: Share = 0.0
     keep_float: tuple[str, ...] = Field(default=(), strict=False)
+    float_budget: Share = 0.0
 
     @model_validator(mode="after")
     def _known_target(self) -> "QuantizePart":
@@ -100,7 +102,7 @@ class QuantizePart(_Part):
     def scheme(self) -> Scheme:
         """Return the scheme."""
         base = scheme_of(self.target)
-        chosen = self.model_dump(exclude={"target", "keep_float"}, exclude_none=True)
+        chosen = self.model_dump(include=set(Scheme.__dataclass_fields__), exclude_none=True)
         facts = {name: getattr(base, name) for name in Scheme.__dataclass_fields__}
         return Scheme(**{**facts, **chosen})
 
@@ -157,7 +159,13 @@ class Recipe(_Part):
 
     def plan(self) -> Plan:
         """Return how the graph is made int8, the fine-tune left out: it is a step of its own."""
-        return Plan(self.quantize.scheme(), self.quantize.keep_float)
+        part = self.quantize
+        return Plan(
+            part.scheme(),
+            part.keep_float,
+            equalise=part.equalise,
+            float_budget=part.float_budget,
+        )
 
 
 def parse_recipe(text: str, called: str) -> Recipe:

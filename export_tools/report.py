@@ -17,6 +17,7 @@ from export_tools.measure import time_side_by_side
 from export_tools.photos import calibration_photos, gate_photos
 from export_tools.report_page import Flip, Page, Row, render_page
 from export_tools.run_recipe import Outcome
+from export_tools.saturation import WithoutVnni
 from export_tools.sensitivity import Sensitivity, measure_sensitivity
 from export_tools.views import ViewPolicy, draw_views, photos_to_planes, views_to_planes
 from service.engine.session import OrtSession, SessionOptions
@@ -70,7 +71,7 @@ def write_report(outcome: Outcome, folder: Path) -> Path:
         rows=rows,
         sensitivity=_sensitivity(outcome),
         flips=_flips(stages["fp32"].answers, stages[last].answers, views, labels),
-        without_vnni=outcome.without_vnni,
+        without_vnni=_without_vnni(outcome, stages, views),
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CSV).write_text(_csv(rows), "utf-8")
@@ -96,7 +97,18 @@ def _sensitivity(outcome: Outcome) -> Sensitivity | None:
         return None
     views = draw_views(calibration_photos(), _SENSITIVITY_VIEWS)
     planes = list(views_to_planes(views, outcome.draft.manifest.input))
-    return measure_sensitivity(outcome.stages["quantize"], outcome.stages["fp32"], planes)
+    source = outcome.stages.get("equalise", outcome.stages["fp32"])
+    return measure_sensitivity(outcome.stages["quantize"], source, planes)
+
+
+def _without_vnni(outcome: Outcome, looked: dict[str, _Looked], views: _Planes) -> Agreement | None:
+    """Return the agreement of an int8 model on x86 without VNNI, predicted where it can differ."""
+    if outcome.recipe.precision != "int8" or outcome.without_vnni is not None:
+        return outcome.without_vnni
+    last = list(looked.values())[-1]
+    if not outcome.recipe.quantize.scheme().saturates:
+        return last.found
+    return agreement(looked["fp32"].answers, run_all(WithoutVnni(last.graph), views))
 
 
 def _flips(

@@ -116,15 +116,23 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _plots(rows: Sequence[Row]) -> str:
-    by_time = [Dot(r.step, r.p50_ms, r.found.same / max(1, r.found.images)) for r in rows]
-    by_size = [Dot(r.step, r.bytes / 1e6, r.found.same / max(1, r.found.images)) for r in rows]
-    first = draw_scatter(by_time, "latency, ms", "agreement with fp32")
-    second = draw_scatter(by_size, "file, MB", "agreement with fp32")
+    plots = _pair(rows, [r.found.same / max(1, r.found.images) for r in rows], "agreement")
+    if all(row.right.images for row in rows):
+        plots += _pair(rows, [r.right.top1 / r.right.images for r in rows], "top-1")
     return (
-        "<h2>Agreement against latency and size</h2>"
-        f'<div class="two"><figure>{first}</figure><figure>{second}</figure></div>'
-        "<p>Filled dots and the line are the Pareto front: no other step is better in both.</p>"
+        "<h2>Quality against latency and size</h2>"
+        f'<div class="two">{plots}</div>'
+        "<p>Filled dots and the line are the Pareto front: no other step is better in both. "
+        "Agreement is with fp32's answers, top-1 with the labels where there are any.</p>"
     )
+
+
+def _pair(rows: Sequence[Row], shares: Sequence[float], called: str) -> str:
+    """Draw one kind of quality against both costs."""
+    by_time = [Dot(r.step, r.p50_ms, share_) for r, share_ in zip(rows, shares, strict=True)]
+    by_size = [Dot(r.step, r.bytes / 1e6, share_) for r, share_ in zip(rows, shares, strict=True)]
+    costs = ((by_time, "latency, ms"), (by_size, "file, MB"))
+    return "".join(f"<figure>{draw_scatter(dots, cost, called)}</figure>" for dots, cost in costs)
 
 
 def _layers(found: Sensitivity) -> str:
@@ -182,12 +190,12 @@ padding:12px 16px;flex:1 1 150px}.cards b{display:block;font-size:22px}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 td,th{padding:6px 8px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;
 font-size:13px}td:first-child,th:first-child{text-align:left;font-weight:600}th{color:var(--soft)}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(340px,1fr));gap:16px}
+.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:16px}
 figure{margin:0}svg{width:100%;height:auto;display:block}svg text{fill:var(--ink);font-size:12px}
 svg .soft{fill:var(--soft)}svg .axis{stroke:var(--line)}svg .front{stroke:var(--main);fill:none;
 stroke-width:1.5}svg .dot{stroke:var(--main);stroke-width:2;fill:var(--bg)}
 svg .best{fill:var(--main)}svg .bar{fill:var(--main)}svg .less{fill:var(--mark)}
-.flips{display:grid;grid-template-columns:repeat(auto-fill,minmax(480px,1fr));gap:12px}
+.flips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:12px}
 .flip{display:grid;grid-template-columns:112px 1fr 1fr;gap:12px;background:var(--card);
 border-radius:8px;padding:10px;font-size:13px}.flip img{border-radius:4px}
 .flip ol{margin:2px 0 0;padding:0;list-style:none}.flip li{display:flex;gap:6px;

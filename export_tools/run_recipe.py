@@ -5,35 +5,27 @@ are checked together, on what was measured now; a gate that fails publishes noth
 """
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from export_tools.compress import Settings, compress_graph
-from export_tools.distil_int8 import teach
 from export_tools.draft import Draft, read_draft
 from export_tools.evaluate import Agreement
 from export_tools.fp16 import to_fp16, weights_to_fp16
 from export_tools.fp32 import Say, build_fp32
-from export_tools.gates import UNTRAINED_GATES
+from export_tools.gates import NO_GATES
 from export_tools.int8 import FULL, Effort, Made, compare_on_gate_views, finish_draft
-from export_tools.photos import CALIBRATION_PHOTOS, calibration_photos
+from export_tools.int8_steps import Int8Steps
 from export_tools.publish import publish, published_versions
-from export_tools.recipe import GatesPart, Recipe, ViewsPart
+from export_tools.recipe import GatesPart, Recipe
 from export_tools.request import read_bytes, resolve
 from export_tools.saturation import WithoutVnni
-from export_tools.step_cache import Files, StepCache, content_hash
-from export_tools.views import draw_views, views_to_planes
-from service.engine.manifest import MODEL_FILE, CompressionStep, InputPolicy
+from export_tools.step_cache import StepCache, content_hash
+from service.engine.manifest import CompressionStep
 from service.engine.session import OrtSession, SessionOptions
 from service.errors import GateFailed
 
 CACHE = Path("build/recipes")
-_STEPS = "steps.json"
 _FP16 = {"fp16": to_fp16, "fp16-weights": weights_to_fp16}
 
 
@@ -73,14 +65,15 @@ def run_recipe(
         ArtifactError: a step failed.
         GateFailed: names every gate of the recipe that does not hold.
     """
-    steps = StepCache(cache)
     parent = _export(recipe, say, folder, cache)
     stages = {"fp32": parent.graph}
     if recipe.precision == "fp32":
         _hold(recipe.name, _size_faults(recipe.gates, parent))
         return Outcome(recipe, parent, stages)
     if recipe.precision == "int8":
-        graph, taken = _compress(recipe, parent, say, steps, stages)
+        steps = Int8Steps(recipe, parent, StepCache(cache), say)
+        graph, taken = steps.run(), steps.taken
+        stages |= steps.stages
     else:
         graph = _FP16[recipe.precision](parent.graph)
         taken = [CompressionStep(step=recipe.precision)]
@@ -93,7 +86,7 @@ def run_recipe(
         "int8" if recipe.precision == "int8" else "fp16",
         f"featherbox-export run {recipe.name}",
     )
-    result = finish_draft(made, say, UNTRAINED_GATES, effort)
+    result = finish_draft(made, say, NO_GATES, effort)
     elsewhere = _predict(recipe, parent, graph, say, effort)
     faults = [
         *_size_faults(recipe.gates, result.draft),
@@ -118,37 +111,6 @@ def _export(recipe: Recipe, say: Say, folder: Path, cache: Path) -> Draft:
     draft = build_fp32(request, say).draft
     publish(draft, repository, version=1)
     return draft
-
-
-def _compress(
-    recipe: Recipe, parent: Draft, say: Say, steps: StepCache, stages: dict[str, bytes]
-) -> tuple[bytes, list[CompressionStep]]:
-    policy, source = parent.manifest.input, parent.manifest.files[MODEL_FILE].sha256
-
-    def quantise() -> Files:
-        planes = _planes(recipe.calibration, policy)
-        return _files(*compress_graph(parent.graph, planes, recipe.plan(), _facts(recipe, planes)))
-
-    depends = [source, recipe.calibration.model_dump(), recipe.quantize.model_dump(mode="json")]
-    say("quantize")
-    files, found = steps.files("quantize", depends, quantise)
-    say("quantize: found finished" if found else "quantize: done")
-    stages["quantize"] = files[MODEL_FILE]
-    if recipe.distil is None:
-        return files[MODEL_FILE], _taken(files)
-    distil, before = recipe.distil, files
-
-    def learn() -> Files:
-        planes = _planes(distil.views, policy)
-        lesson = distil.lesson()
-        graph, step = teach(before[MODEL_FILE], parent.graph, planes, lesson)
-        return _files(graph, [*_taken(before), step])
-
-    say("distil")
-    files, found = steps.files("distil", [depends, distil.model_dump()], learn)
-    say("distil: found finished" if found else "distil: done")
-    stages["distil"] = files[MODEL_FILE]
-    return files[MODEL_FILE], _taken(files)
 
 
 def _predict(
@@ -197,24 +159,3 @@ def _quality_faults(
 def _hold(name: str, faults: list[str]) -> None:
     if faults:
         raise GateFailed(f"The gates of {name} do not hold: {'; '.join(faults)}.")
-
-
-def _planes(part: ViewsPart, policy: InputPolicy) -> list[NDArray[np.uint8]]:
-    return list(views_to_planes(draw_views(calibration_photos(), part.policy()), policy))
-
-
-def _facts(recipe: Recipe, planes: list[NDArray[np.uint8]]) -> Settings:
-    return {
-        "calibration_views": len(planes),
-        "calibration_photos": ", ".join(photo.file for photo in CALIBRATION_PHOTOS),
-        "calibration_seed": recipe.calibration.seed,
-    }
-
-
-def _files(graph: bytes, taken: list[CompressionStep]) -> Files:
-    steps = [step.model_dump(mode="json") for step in taken]
-    return {MODEL_FILE: graph, _STEPS: json.dumps(steps).encode()}
-
-
-def _taken(files: Files) -> list[CompressionStep]:
-    return [CompressionStep.model_validate(step) for step in json.loads(files[_STEPS])]

@@ -12,13 +12,14 @@ from rich.table import Table
 from export_tools.compress import Plan, compress_graph
 from export_tools.datasets import find_items
 from export_tools.draft import Draft
+from export_tools.equalise import STRENGTH
 from export_tools.evaluate import Accuracy, Agreement, accuracy, agreement, run_all
 from export_tools.fp16 import to_fp16, weights_to_fp16
 from export_tools.int8 import CALIBRATION_VIEWS, GATE_VIEWS
 from export_tools.measure import time_side_by_side
 from export_tools.photos import calibration_photos, gate_photos
 from export_tools.saturation import WithoutVnni
-from export_tools.schemes import COMPARED, Scheme
+from export_tools.schemes import COMPARED
 from export_tools.tables import print_wide, share
 from export_tools.views import draw_views, photos_to_planes, views_to_planes
 from service.engine.session import OrtSession, Session, SessionOptions
@@ -26,6 +27,11 @@ from service.engine.session import OrtSession, Session, SessionOptions
 _ROUNDS = 40
 _Planes = list[NDArray[np.uint8]]
 FP32 = "fp32"
+# What belongs to no scheme, with that of the default target.
+FURTHER_PLANS = {
+    "u8s8 equalised": Plan(equalise=STRENGTH),
+    "u8s8, 10 % of MACs float": Plan(float_budget=0.1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +125,9 @@ def _graphs(
 ) -> list[tuple[str, Callable[[], tuple[bytes, bool]]]]:
     """Name the graphs and say how each is made, and whether it may saturate without VNNI."""
 
-    def quantised(scheme: Scheme) -> Callable[[], tuple[bytes, bool]]:
-        plan = Plan(scheme)
-        return lambda: (compress_graph(fp32, calibration, plan, {})[0], scheme.saturates)
+    def quantised(plan: Plan) -> Callable[[], tuple[bytes, bool]]:
+        saturates = plan.scheme.saturates
+        return lambda: (compress_graph(fp32, calibration, plan, {})[0], saturates)
 
     def given(graph: bytes, saturates: bool) -> Callable[[], tuple[bytes, bool]]:
         return lambda: (graph, saturates)
@@ -131,5 +137,6 @@ def _graphs(
         ("fp16 weights", given(weights_to_fp16(fp32), False)),
         ("fp16", given(to_fp16(fp32), False)),
         *((name, given(graph, True)) for name, graph in further.items()),
-        *((name, quantised(scheme)) for name, scheme in COMPARED.items()),
+        *((name, quantised(Plan(scheme))) for name, scheme in COMPARED.items()),
+        *((name, quantised(plan)) for name, plan in FURTHER_PLANS.items()),
     ]

@@ -12,7 +12,7 @@ from export_tools.draft import Draft
 from export_tools.evaluate import Agreement
 from export_tools.fp32 import Fp32Request, Fp32Result, Say
 from export_tools.gates import Int8Gates
-from export_tools.int8 import Int8Result
+from export_tools.int8 import Choices, Int8Result
 from export_tools.photos import gate_photos
 from export_tools.publish import publish, published_versions
 from service.errors import GateFailed
@@ -135,14 +135,18 @@ def test_quantize_names_the_model_after_its_parent(
     publish(squeezenet_fp32.draft, tmp_path)
     names: list[str] = []
 
-    def build(parent: Draft, name: str, _: Say, target: str) -> Int8Result:
-        names.append(f"{parent.manifest.name} {name} {target}")
+    def build(parent: Draft, name: str, _: Say, gates: Int8Gates, choices: Choices) -> Int8Result:
+        names.append(f"{parent.manifest.name} {name} {choices.options()} {gates.speedup}")
         return squeezenet_int8
 
     monkeypatch.setattr(cli, "build_int8", build)
-    status, output = run("quantize", "squeezenet1_1", "--from", tmp_path, "--to", tmp_path)
+    options = ("--equalise", "0.25", "--float-budget", "0.1", "--smallest-speedup", "1.5")
+    status, output = run(
+        "quantize", "squeezenet1_1", "--from", tmp_path, "--to", tmp_path, *options
+    )
     assert status == 0
-    assert names == ["squeezenet1_1 squeezenet1_1-int8 x86-vnni"]
+    chosen = " --equalise 0.25 --float-budget 0.1"
+    assert names == [f"squeezenet1_1 squeezenet1_1-int8 {chosen} 1.5"]
     assert f"({squeezenet_int8.agreement.same}/180)" in output
     assert published_versions(tmp_path, "squeezenet1_1-int8") == [1]
 

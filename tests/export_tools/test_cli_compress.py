@@ -11,8 +11,8 @@ from export_tools.cli import app
 from export_tools.cli_compress import one_place
 from export_tools.draft import Draft
 from export_tools.errors import DataError
-from export_tools.gates import UNTRAINED_GATES
-from export_tools.int8 import QUICK, build_int8
+from export_tools.gates import NO_GATES
+from export_tools.int8 import QUICK, Choices, build_int8
 from export_tools.labels import imagenet_synsets
 from export_tools.photos import gate_photos
 from export_tools.publish import publish
@@ -22,10 +22,10 @@ def test_a_target_picks_the_scheme_and_is_told(
     tmp_path: Path, make_draft: Callable[[str], Draft]
 ) -> None:
     made = build_int8(
-        make_draft("tiny"), "tiny-int8", lambda _: None, UNTRAINED_GATES, QUICK, "x86-avx2"
+        make_draft("tiny"), "tiny-int8", lambda _: None, NO_GATES, QUICK, Choices("x86-avx2")
     )
     manifest = made.draft.manifest
-    assert manifest.compression[0].settings["pairs_of_weights"] == "within 16 bits"
+    assert manifest.compression[-1].settings["pairs_of_weights"] == "within 16 bits"
     assert manifest.provenance.command == "featherbox-export quantize tiny --target x86-avx2"
     publish(make_draft("tiny"), tmp_path)
     done = CliRunner().invoke(app, ["quantize", "tiny", "--target", "vax", "--from", str(tmp_path)])

@@ -26,8 +26,8 @@ def test_every_scheme_answers_nearly_as_fp32(tiny_graph: bytes, scheme: Scheme) 
     found = OrtSession(graph, SessionOptions()).run(planes)
     wanted = OrtSession(tiny_graph, SessionOptions()).run(planes)
     assert float(np.abs(found - wanted).mean()) < 0.02
-    assert steps[0].settings["views"] == 24
-    assert steps[0].settings["weights"] == f"{scheme.weights} per channel"
+    assert steps[-1].settings["views"] == 24
+    assert steps[-1].settings["weights"] == f"{scheme.weights} per channel"
 
 
 @pytest.mark.parametrize("scheme", COMPARED.values(), ids=COMPARED)
@@ -37,7 +37,7 @@ def test_every_scheme_folds_a_mean_of_each_channel(scheme: Scheme) -> None:
     made, steps = compress_graph(graph, list(planes), Plan(scheme), {})
     found = OrtSession(made, SessionOptions()).run(planes)
     wanted = OrtSession(graph, SessionOptions()).run(planes)
-    assert steps[0].settings["normalisation_folded"] is (scheme.activations == "uint8")
+    assert steps[-1].settings["normalisation_folded"] is (scheme.activations == "uint8")
     assert float(np.abs(found - wanted).mean()) < 0.03
 
 
@@ -48,7 +48,7 @@ def test_a_layer_is_kept_float(tiny_graph: bytes) -> None:
     kept = next(n for n in onnx.load_model_from_string(graph).graph.node if n.name == name)
     weights = {tensor.name for tensor in onnx.load_model_from_string(graph).graph.initializer}
     assert kept.input[1] in weights
-    assert steps[0].settings["layers_kept_float"] == name
+    assert steps[-1].settings["layers_kept_float"] == name
 
 
 def test_an_unknown_layer_is_refused(tiny_graph: bytes) -> None:
@@ -58,9 +58,34 @@ def test_an_unknown_layer_is_refused(tiny_graph: bytes) -> None:
 
 def test_a_lesson_is_a_step_and_repeats_to_the_byte(tiny_graph: bytes) -> None:
     planes = list(random_planes(12))
-    plan = Plan(lesson=Lesson(steps=4, batch=4))
+    plan = Plan(equalise=0.5, lesson=Lesson(steps=4, batch=4))
     first, steps = compress_graph(tiny_graph, planes, plan, {})
     second, _ = compress_graph(tiny_graph, planes, plan, {})
     assert first == second
-    assert [step.step for step in steps] == ["static int8", "distilled from fp32"]
-    assert steps[1].settings["views"] == 12
+    assert [step.step for step in steps] == [
+        "cross-layer equalisation",
+        "static int8",
+        "distilled from fp32",
+    ]
+    assert steps[2].settings["views"] == 12
+
+
+def test_layers_that_hurt_stay_float_within_the_budget(tiny_graph: bytes) -> None:
+    planes = list(random_planes(12))
+    plan = Plan(float_budget=0.5)
+    graph, steps = compress_graph(tiny_graph, planes, plan, {})
+    settings = steps[-1].settings
+    assert settings["float_budget_of_macs"] == 0.5
+    kept = str(settings["layers_kept_float"]).split(", ")
+    model = onnx.load_model_from_string(graph)
+    weights = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in ("Conv", "Gemm"):
+            assert (node.input[1] in weights) is (node.name in kept)
+    wanted = OrtSession(tiny_graph, SessionOptions()).run(np.stack(planes))
+    whole, _ = compress_graph(tiny_graph, planes, Plan(), {})
+    lost = [
+        float(np.abs(OrtSession(made, SessionOptions()).run(np.stack(planes)) - wanted).mean())
+        for made in (graph, whole)
+    ]
+    assert lost[0] < lost[1]

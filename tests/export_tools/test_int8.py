@@ -6,7 +6,7 @@ import pytest
 from export_tools.errors import ExportError
 from export_tools.fp32 import Fp32Result
 from export_tools.gates import Int8Gates
-from export_tools.int8 import Int8Result, build_int8, quantize_with
+from export_tools.int8 import QUICK, Int8Result, build_int8, quantize_with
 from service.errors import GateFailed
 from tests.export_tools.conftest import random_planes
 
@@ -55,14 +55,13 @@ def test_the_same_images_quantise_to_the_same_bytes(tiny_graph: bytes) -> None:
     first, steps = quantize_with(tiny_graph, planes)
     second, _ = quantize_with(tiny_graph, planes)
     assert first == second
-    assert steps[0].settings["calibration_views"] == 16
+    assert steps[-1].settings["calibration_views"] == 16
 
 
 def test_a_gate_that_fails_gives_no_draft(squeezenet_fp32: Fp32Result) -> None:
-    with pytest.raises(GateFailed, match="size ratio"):
-        build_int8(
-            squeezenet_fp32.draft, "small", lambda _: None, Int8Gates(agreement=1.0, size_ratio=4.5)
-        )
+    gates = Int8Gates(agreement=1.0, bytes_per_weight=0.5)
+    with pytest.raises(GateFailed, match=r"a weight takes 1\.00 bytes"):
+        build_int8(squeezenet_fp32.draft, "small", lambda _: None, gates, QUICK)
 
 
 def test_only_fp32_can_be_quantised(squeezenet_int8: Int8Result) -> None:

