@@ -99,6 +99,7 @@ def _sweep(
         )  # fmt: skip
     best = recommend(outcomes)
     chosen = {
+        "FEATHERBOX_WORKERS": best.layout.workers,
         "FEATHERBOX_WORKER_THREADS": best.layout.worker_threads,
         "FEATHERBOX_INTRA_OP_THREADS": best.layout.intra_op_threads,
     }

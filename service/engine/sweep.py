@@ -44,7 +44,7 @@ def layouts(cpus: int) -> list[Layout]:
     """Return the layouts worth trying on so many CPUs; the first is the default."""
     found = [Layout(1, cpus, 1), Layout(1, cpus + 1, 1), Layout(1, 1, cpus)]
     if cpus > 1:
-        found.append(Layout(1, max(1, cpus // 2), 2))
+        found += [Layout(cpus, 1, 1), Layout(1, max(1, cpus // 2), 2)]
     return list(dict.fromkeys(found))
 
 

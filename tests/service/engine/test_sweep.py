@@ -10,7 +10,7 @@ from service.errors import ArtifactError
 from tests.support.artifacts import write_artifact
 
 
-@pytest.mark.parametrize(("cpus", "count"), [(1, 2), (2, 3), (4, 4), (16, 4)])
+@pytest.mark.parametrize(("cpus", "count"), [(1, 2), (2, 4), (4, 5), (16, 5)])
 def test_the_default_comes_first_and_no_layout_twice(cpus: int, count: int) -> None:
     tried = layouts(cpus)
     assert tried[0] == Layout(1, cpus, 1)
