@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.reliability.files.graphs import endless_on_blue
 from service.engine.watchdog import EXIT_STUCK
 from tests.support.artifacts import write_artifact
-from tests.support.graphs import endless_on_blue
 from tests.support.images import encode, photo, scene
 from tests.support.process import ServerProcess, server_process
 from tests.support.waiting import wait_until

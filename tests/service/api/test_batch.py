@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.reliability.files.forms import CONTENT_TYPE, form, image_part, part
 from service.api.schemas import BatchBody
-from tests.support.forms import CONTENT_TYPE, form, image_part, part
 from tests.support.images import encode, photo, png_of_size, scene
 from tests.support.server import LiveServer, serving, settings_for
 from tests.support.sessions import gated

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.hostile import hostile_files
+from benchmarks.reliability.files.hostile import hostile_files
 from tests.support.images import photo
 from tests.support.server import LiveServer
 from tests.support.warnings_as_served import warnings_as_served

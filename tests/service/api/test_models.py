@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.reliability.files.graphs import with_custom_domain
 from service.api.model_schemas import LatencyBody, ModelBody, ModelsBody
 from service.engine.manifest import MODEL_FILE, read_manifest
 from service.engine.pipeline import STAGES
 from tests.support.artifacts import write_artifact
-from tests.support.graphs import with_custom_domain
 from tests.support.images import photo
 from tests.support.server import LiveServer, serving, settings_for
 from tests.support.waiting import wait_until

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.reliability.files.forms import BOUNDARY, CONTENT_TYPE, form, image_part, part
 from service.api.uploads import Upload, several_images, single_image
 from service.errors import (
     BodyTooLarge,
@@ -13,7 +14,6 @@ from service.errors import (
     TooManyImages,
     UnsupportedMedia,
 )
-from tests.support.forms import BOUNDARY, CONTENT_TYPE, form, image_part, part
 from tests.support.images import photo
 from tests.support.server import LiveServer
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.reliability.files import graphs
 from service.engine.artifact import LoadedModel, checked_selftest, load_artifact, selftest
 from service.engine.decode import DecodeLimits
 from service.engine.host import Host
@@ -17,7 +18,6 @@ from service.errors import (
     SelfTestFailed,
     UnsafeGraph,
 )
-from tests.support import graphs
 from tests.support.artifacts import edit_manifest, seal, write_artifact
 from tests.support.images import photo
 

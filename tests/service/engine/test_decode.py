@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.reliability.files.hostile import gif_with_two_palettes
 from service.engine.decode import DecodedImage, DecodeLimits, decode_image
-from tests.support.hostile import gif_with_two_palettes
 from tests.support.images import COLOURS, encode, exif_of, photo, plain, png_chunk, scene
 from tests.support.warnings_as_served import warnings_as_served
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from benchmarks.reliability.files import costly
 from service.engine.decode import DecodedImage, DecodeLimits, decode_image
 from service.engine.pieces import MOST_PIECES
 from service.errors import DamagedImage, RequestError
-from tests.support import costly
 from tests.support.images import photo, png_chunk
 
 TINY = DecodeLimits(header_pixels=10_000, decoded_pixels=10_000)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto
 
+from benchmarks.reliability.files import graphs
 from service.engine.graph_scan import check_graph
 from service.errors import UnsafeGraph
-from tests.support import graphs
 
 PLAIN = graphs.colour_graph().SerializeToString()
 EXTERNAL = graphs.with_external_data().SerializeToString()

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from benchmarks.reliability.files.hostile import progressive
 from service.engine.decode import DecodeLimits, decode_image
 from service.engine.jpeg_scans import count_scans, is_one_baseline_scan
 from service.errors import ImageTooLarge
-from tests.support.hostile import progressive
 from tests.support.images import encode, exif_of, plain, scene
 
 SMALL = DecodeLimits(header_pixels=4_000_000, decoded_pixels=300_000)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.reliability.files import graphs
 from service.engine.decode import DecodeLimits
 from service.engine.host import Host
 from service.engine.manifest import MANIFEST_FILE, MODEL_FILE, SelfTest
 from service.engine.repository import ModelRepository, ModelState
 from service.engine.session import SessionOptions
 from service.errors import ModelNotFound
-from tests.support import graphs
 from tests.support.artifacts import edit_manifest, write_artifact
 from tests.support.images import photo
 

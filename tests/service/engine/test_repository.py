@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.reliability.files import graphs
 from service.engine.host import Host
 from service.engine.manifest import MODEL_FILE, SelfTest
 from service.engine.repository import ModelRepository, ModelState
 from service.engine.session import SessionOptions
 from service.errors import ArtifactError, ModelFailed, ModelNotFound, NotReady
-from tests.support import graphs
 from tests.support.artifacts import edit_manifest, write_artifact
 
 HOST = Host("a cpu", "x86_64", ("avx512_vnni",), 2.0, "1.0")

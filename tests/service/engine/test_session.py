@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import pytest
 
+from benchmarks.reliability.files import graphs
 from service.engine.session import OrtSession, SessionOptions, available_providers
 from service.errors import ContractViolation, ModelFailed, ProviderUnavailable, UnsafeGraph
-from tests.support import graphs
 
 OPTIONS = SessionOptions()
 CPU = "CPUExecutionProvider"

@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.graphs import HEIGHT, WIDTH
+from benchmarks.reliability.files.graphs import HEIGHT, WIDTH
 from tests.support.server import LiveServer
 
 COLOURS = ("red", "green", "blue")

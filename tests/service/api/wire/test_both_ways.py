@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.reliability.files.forms import CONTENT_TYPE, form, image_part
 from service.api.record import RequestRecord
 from service.errors import Unauthorized
-from tests.support.forms import CONTENT_TYPE, form, image_part
 from tests.support.images import photo, png_of_size
 from tests.support.server import LiveServer, serving, settings_for
 from tests.support.sessions import BrokenSession, gated, replaced_session

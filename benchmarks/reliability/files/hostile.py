@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from tests.support.images import (
+from benchmarks.reliability.files.images import (
     bomb,
     encode,
     exif_of,

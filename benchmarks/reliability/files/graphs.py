@@ -14,7 +14,7 @@ HEIGHT, WIDTH = 24, 32
 Dim = int | str | None
 
 
-def colour_graph(
+def colour_graph(  # noqa: PLR0913 - one for each part of a graph
     *,
     input_name: str = "image",
     output_name: str = "probabilities",
@@ -175,23 +175,45 @@ def endless_on_blue() -> onnx.ModelProto:
         ],
     )
     tail = [
-        helper.make_node("Softmax", ["logits"], ["likely"], axis=1),
-        helper.make_node("Gather", ["likely", "blue"], ["blue_part"], axis=1),
-        helper.make_node("ReduceMax", ["blue_part"], ["most_blue"], keepdims=0),
-        helper.make_node("Greater", ["most_blue", "sure"], ["is_blue"]),
-        helper.make_node("Cast", ["is_blue"], ["times"], to=TensorProto.INT64),
+        *_whether_blue(),
         helper.make_node("Mul", ["times", "years"], ["rounds"]),
         helper.make_node("Loop", ["rounds", "", "zero"], ["nothing"], body=body),
         helper.make_node("Add", ["likely", "nothing"], ["probabilities"]),
     ]
     constants: dict[str, NDArray[Any]] = {
-        "blue": np.array([2], np.int64),
-        "sure": np.array(0.9, np.float32),
         "years": np.array(10**15, np.int64),
         "zero": np.array(0, np.float32),
     }
     initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    return colour_graph(tail=tail, initializers=initializers)
+    return colour_graph(tail=tail, initializers=[*_OF_BLUE, *initializers])
+
+
+def failing_on_blue() -> onnx.ModelProto:
+    """Build a graph that answers as usual, except that it fails at a blue picture."""
+    tail = [
+        *_whether_blue(),
+        helper.make_node("Gather", ["table", "times"], ["row"], axis=0),
+        helper.make_node("Add", ["likely", "row"], ["probabilities"]),
+    ]
+    table = numpy_helper.from_array(np.zeros((1, 3), np.float32), "table")
+    return colour_graph(tail=tail, initializers=[*_OF_BLUE, table])
+
+
+_OF_BLUE = (
+    numpy_helper.from_array(np.array([2], np.int64), "blue"),
+    numpy_helper.from_array(np.array(0.9, np.float32), "sure"),
+)
+
+
+def _whether_blue() -> list[onnx.NodeProto]:
+    """Return nodes from `logits` to the softmax `likely` and to `times`, 1 for a blue picture."""
+    return [
+        helper.make_node("Softmax", ["logits"], ["likely"], axis=1),
+        helper.make_node("Gather", ["likely", "blue"], ["blue_part"], axis=1),
+        helper.make_node("ReduceMax", ["blue_part"], ["most_blue"], keepdims=0),
+        helper.make_node("Greater", ["most_blue", "sure"], ["is_blue"]),
+        helper.make_node("Cast", ["is_blue"], ["times"], to=TensorProto.INT64),
+    ]
 
 
 def with_undeclared_classes() -> onnx.ModelProto:

@@ -5,7 +5,7 @@ import zlib
 
 from PIL import Image
 
-from tests.support.images import encode, photo, png_chunk
+from benchmarks.reliability.files.images import encode, photo, png_chunk
 
 
 def jpeg_of_pieces(segment: bytes, count: int) -> bytes:
