@@ -209,6 +209,7 @@ class ModelRepository:
         old = self._models[fresh.name]
         self._put(fresh)
         self._changes += 1
+        _retire(old)
         if old.loaded is not None:
             logger.info("model %s:%d replaces version %d", fresh.name, fresh.version, old.version)
 
@@ -216,6 +217,13 @@ class ModelRepository:
         self._models = dict(sorted({**self._models, model.name: model}.items()))
 
     def _unload(self, name: str) -> None:
+        _retire(self._models[name])
         self._models = {key: model for key, model in self._models.items() if key != name}
         self._changes += 1
         logger.warning("model %s is not in the repository any more and is unloaded", name)
+
+
+def _retire(model: ServedModel) -> None:
+    """Break the circle of references, so that its memory goes with its last request."""
+    if model.loaded is not None:
+        model.loaded.faults.disarm()

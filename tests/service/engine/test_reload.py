@@ -1,6 +1,8 @@
 """What changes in the model repository is taken over; what is bad is refused, the old serves on."""
 
+import gc
 import shutil
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +71,21 @@ def test_whoever_holds_the_old_version_finishes_with_it(
     shutil.rmtree(tmp_path / "colours" / "1")
     models.reload(retry=False)
     assert old.classify(photo("blue"), 1, DecodeLimits()).predictions[0].label == "blue"
+
+
+def test_an_old_version_is_let_go_of_at_once(models: ModelRepository, tmp_path: Path) -> None:
+    kept = [weakref.ref(models.find("colours").require().session)]
+    gc.disable()
+    try:
+        write_artifact(tmp_path, "colours", 2)
+        models.reload(retry=False)
+        assert kept[0]() is None
+        kept.append(weakref.ref(models.find("colours").require().session))
+        shutil.rmtree(tmp_path / "colours")
+        models.reload(retry=False)
+        assert kept[1]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_bad_version_is_refused_with_its_reason_and_the_old_one_serves(
