@@ -99,5 +99,5 @@ $(DEV)/.ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Featherbox needs Python 3.11 or newer; name one with make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/python $(PIP) install $(PIP_FLAGS) torch==2.13.0
-	$(DEV)/bin/python $(PIP) install $(PIP_FLAGS) -c requirements-dev.lock -e '.[export,otel,dev]'
+	$(DEV)/bin/python $(PIP) install $(PIP_FLAGS) -c requirements-dev.lock -e '.[export,digits,otel,dev]'
 	@touch $@

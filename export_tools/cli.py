@@ -5,6 +5,7 @@ from there to where it is served. Whatever fails writes nothing and exits with s
 """
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from export_tools import cli_adopt
+from export_tools import cli_adopt, cli_prune, cli_train
 from export_tools import cli_compress as compress
 from export_tools import cli_options as options
 from export_tools.adopt import adopt_model
@@ -39,6 +40,7 @@ from export_tools.request import Typed, resolve
 from export_tools.scheme_table import compare_schemes, print_schemes
 from export_tools.schemes import DEFAULT_TARGET
 from export_tools.tables import print_builds, print_evaluation, print_wide
+from export_tools.training.artifact import quantize_on
 from export_tools.zoo_list import accuracy_table, nets_table
 from export_tools.zoo_table import counts_table
 
@@ -49,6 +51,8 @@ app = typer.Typer(
     help="Turn PyTorch checkpoints into the artifacts that Featherbox serves.",
 )
 console = Console()
+cli_train.register(app)
+cli_prune.register(app)
 
 Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: the next one.")]
 
@@ -163,6 +167,7 @@ def quantize(  # noqa: PLR0913, PLR0917  (one argument for each option of the co
     equalise: compress.Equalise = 0.0,
     float_budget: compress.FloatBudget = 0.0,
     smallest_speedup: compress.SmallestSpeedup = None,
+    data: compress.OwnPhotos = None,
     from_: From = WORK,
     to: To = WORK,
     replace: Replace = False,
@@ -174,9 +179,11 @@ def quantize(  # noqa: PLR0913, PLR0917  (one argument for each option of the co
         if smallest_speedup is not None:
             gates = dataclasses.replace(gates, speedup=smallest_speedup)
         with progress_on(console) as say:
-            result = build_int8(
-                parent, child, lambda step: say(child, step), gates, choices=choices
-            )
+            tell = partial(say, child)
+            if data is None:
+                result = build_int8(parent, child, tell, gates, choices=choices)
+            else:
+                result = quantize_on(parent, child, data, tell, gates=gates, choices=choices)
         print_builds(console, [Built(result.draft, agreement=result.agreement)])
         publish_to(console, result.draft, to, None, replace)
 

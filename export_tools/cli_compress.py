@@ -42,6 +42,10 @@ SmallestSpeedup = Annotated[
         "--smallest-speedup", min=0, help="Times fp32. Default: 1 on a host of the target's kind."
     ),
 ]
+OwnPhotos = Annotated[
+    Path | None,
+    typer.Option("--data", help="Calibrate and compare on these photos, as `finetune` took them."),
+]
 ImageNet = Annotated[
     Path | None,
     typer.Option("--imagenet", help="ImageNet's validation folder: flat, or by WordNet id."),

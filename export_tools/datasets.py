@@ -50,7 +50,7 @@ def find_items(data: Path, labels: tuple[str, ...], labels_file: Path | None = N
         raise DataError(f"There is no folder and no CSV file {data}.")
     if labels_file is not None:
         return _from_labels_file(labels_file, data, find_class)
-    flat = _images(data)
+    flat = images_in(data)
     if flat and all(_VALIDATION_FILE.fullmatch(path.name) for path in flat):
         known = validation_indices()
         return [Item(path, known[path.name]) for path in flat]
@@ -60,14 +60,15 @@ def find_items(data: Path, labels: tuple[str, ...], labels_file: Path | None = N
     return items
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """Return the photos that lie in a folder itself, by their names."""
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
 
 
 def _from_class_folders(data: Path, find_class: FindClass) -> list[Item]:
     items = []
     for folder in sorted(entry for entry in data.iterdir() if entry.is_dir()):
-        images = _images(folder)
+        images = images_in(folder)
         if images:
             index = find_class(folder.name)
             items += [Item(path, index) for path in images]
@@ -83,7 +84,7 @@ def _from_labels_file(path: Path, folder: Path, find_class: FindClass) -> list[I
         )
     if any(re.search(r"[\s,]", line) for line in lines):
         return _from_table(path, folder, find_class)
-    images = _images(folder)
+    images = images_in(folder)
     if len(images) != len(lines):
         raise DataError(f"{path.name} has {len(lines)} lines for {len(images)} images.")
     return [Item(image, find_class(line)) for image, line in zip(images, lines, strict=True)]

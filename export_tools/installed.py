@@ -7,8 +7,12 @@ from pathlib import Path
 from export_tools.errors import DataError
 
 
-def installed_files(distribution: str, wanted: Callable[[str], bool]) -> dict[str, Path]:
+def installed_files(
+    distribution: str, wanted: Callable[[str], bool], extra: str = "export"
+) -> dict[str, Path]:
     """Return the files of a distribution whose path in it is wanted: path in it -> place on disk.
+
+    `extra` is the one of ours that brings the distribution.
 
     Raises:
         DataError: the distribution is not installed.
@@ -17,7 +21,7 @@ def installed_files(distribution: str, wanted: Callable[[str], bool]) -> dict[st
         files = metadata.distribution(distribution).files or []
     except metadata.PackageNotFoundError:
         raise DataError(
-            f"{distribution} is not installed: pip install 'featherbox[export]'"
+            f"{distribution} is not installed: pip install 'featherbox[{extra}]'"
         ) from None
     return {file.as_posix(): Path(str(file.locate())) for file in files if wanted(file.as_posix())}
 

@@ -24,9 +24,10 @@ _ROOT = Path(__file__).parent.parent
 class StepCache:
     """A folder of finished steps."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take the folder; it is made with the first step."""
+    def __init__(self, folder: Path, identify: Callable[[Any], str] | None = None) -> None:
+        """Take the folder, made with the first step, and what turns facts into a hash."""
         self._folder = folder
+        self._identify = identify or content_hash
 
     def files(self, step: str, depends: Any, make: Callable[[], Files]) -> tuple[Files, bool]:
         """Return a step's files, made now or found.
@@ -39,7 +40,7 @@ class StepCache:
         Returns:
             The files, and whether they were found.
         """
-        place = self._folder / f"{step}-{content_hash([step, depends])[:16]}"
+        place = self._folder / f"{step}-{self._identify([step, depends])[:16]}"
         if place.is_dir():
             return {path.name: path.read_bytes() for path in sorted(place.iterdir())}, True
         made = make()
