@@ -40,7 +40,7 @@ from export_tools.request import Typed, resolve
 from export_tools.scheme_table import compare_schemes, print_schemes
 from export_tools.schemes import DEFAULT_TARGET
 from export_tools.tables import print_builds, print_evaluation, print_wide
-from export_tools.training.artifact import quantize_on
+from export_tools.training.own_int8 import quantize_on
 from export_tools.zoo_list import accuracy_table, nets_table
 from export_tools.zoo_table import counts_table
 

@@ -1,19 +1,17 @@
-"""A trained net to the fp32 draft of an artifact, and from there to int8 on the user's own photos.
+"""A trained net to the fp32 draft of an artifact.
 
-Everything that an ImageNet model takes from the exporter's own photos comes from the user's here:
-parity, accuracy, the self-test, calibration, and the agreement that the gate looks at.
+What an ImageNet model takes from the exporter's own photos comes from the user's here: parity,
+accuracy, the self-test.
 """
 
 import io
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from export_tools.compress import Settings, compress_graph
 from export_tools.draft import (
     Draft,
     check_name,
@@ -22,34 +20,19 @@ from export_tools.draft import (
     labels_bytes,
     tool_versions,
 )
-from export_tools.errors import ExportError
-from export_tools.evaluate import Accuracy, accuracy, agreement, run_all
+from export_tools.evaluate import Accuracy, accuracy, run_all
 from export_tools.fp32 import SELFTEST_TOLERANCE, Fp32Result, Say
-from export_tools.gates import Int8Gates, check_int8
-from export_tools.int8 import (
-    DEFAULT_CHOICES,
-    FULL,
-    QUICK,
-    Choices,
-    Effort,
-    Int8Result,
-    Made,
-    finish_draft,
-    gates_for,
-)
 from export_tools.measure import ROUNDS, measured_facts, time_side_by_side
 from export_tools.onnx_export import export_onnx
 from export_tools.parity import BATCHES, check_parity
 from export_tools.serving_net import ServingNet
-from export_tools.training.class_folders import Photos, find_photos
+from export_tools.training.class_folders import Photos
 from export_tools.training.trained import TrainedNet, weights_hash
-from export_tools.views import ViewPolicy, draw_views, views_to_planes
 from models import count_macs, count_parameters
 from service.engine.manifest import (
     LABELS_FILE,
     MODEL_FILE,
     SELFTEST_FILE,
-    InputPolicy,
     Manifest,
     Provenance,
     Quality,
@@ -57,7 +40,6 @@ from service.engine.manifest import (
 from service.engine.session import OrtSession, Session, SessionOptions
 from service.errors import GateFailed
 
-_CALIBRATION_VIEWS, _GATE_VIEWS = 256, 180
 _SELFTEST_SIDE, _TRIED = 400, 5
 
 
@@ -101,88 +83,13 @@ def build_trained(
     say("timing")
     timings = time_side_by_side({name: graph}, planes[:1], rounds)
     draft = Draft(
-        manifest=_manifest(trained, name, graph, session, selftest, _quality(right, data)),
+        manifest=_manifest(trained, name, graph, session, selftest, quality_of(right, data)),
         graph=graph,
         labels=trained.labels,
         selftest=selftest,
         measured=measured_facts(timings, name, None),
     )
     return Finished(Fp32Result(draft, parity), right)
-
-
-def quantize_on(
-    parent: Draft,
-    name: str,
-    folder: Path,
-    say: Say,
-    *,
-    choices: Choices = DEFAULT_CHOICES,
-    gates: Int8Gates | None = None,
-    effort: Effort = FULL,
-) -> Int8Result:
-    """Quantise a model with one's own photos: calibrated on the training ones, gated on the others.
-
-    Args:
-        parent: the fp32 draft.
-        name: of the new model.
-        folder: of photos, as `finetune` took it.
-        say: told what is done next, for people who wait.
-        choices: the target and what else may differ.
-        gates: what must hold; None takes `gates_for`.
-        effort: its rounds of timing are taken.
-
-    Raises:
-        DataError: the folder cannot be used.
-        GateFailed: the model is not good, small or fast enough.
-    """
-    check_name(name)
-    if parent.manifest.precision != "fp32":
-        raise ExportError(f"{parent.manifest.name} is {parent.manifest.precision}, not fp32.")
-    policy, found = parent.manifest.input, find_photos(folder)
-    say("calibrating")
-    drawn = _views([item.path for item in found.training], _CALIBRATION_VIEWS, 1, policy)
-    facts: Settings = {"calibration_views": len(drawn), "calibration_photos": folder.name}
-    graph, steps = compress_graph(parent.graph, drawn, choices.plan(), facts)
-    before = f"{parent.manifest.provenance.command} && "
-    command = f"{before}featherbox-export quantize {parent.manifest.name} --data {folder.name}"
-    made = Made(parent, name, graph, tuple(steps), command=command + choices.options())
-    gates = gates or gates_for(parent, choices.target)
-    # Answers to the exporter's own photos mean nothing here; size and speed do.
-    elsewhere = replace(gates, agreement=0.0, agreement_sure=0.0, views=0)
-    draft = finish_draft(made, say, elsewhere, replace(effort, gate=QUICK.gate)).draft
-    say("comparing with fp32 on your photos")
-    gate = _views([item.path for item in found.test], _GATE_VIEWS, 7, policy)
-    fp32, child = (OrtSession(g, SessionOptions()) for g in (parent.graph, graph))
-    same = agreement(run_all(fp32, gate), run_all(child, gate))
-    check_int8(gates, same, graph)
-    right = None
-    if found.labels == parent.labels:
-        tested = Photos(found.test, policy, seed=0)
-        assert tested.labels is not None
-        right = accuracy(run_all(child, tested.plain(range(len(tested)))), tested.labels.tolist())
-    quality = _quality(right, parent.manifest.quality.dataset or folder.name).model_copy(
-        update={
-            "parent": parent.manifest.name,
-            "agreement": round(same.same / same.images, 4),
-            "agreement_images": same.images,
-            "agreement_sure": round(same.sure_same / same.sure_images, 4)
-            if same.sure_images
-            else None,
-            "agreement_sure_images": same.sure_images,
-        }
-    )
-    manifest = draft.manifest.model_copy(update={"quality": quality})
-    return Int8Result(replace(draft, manifest=manifest), same)
-
-
-def _views(
-    photos: list[Path], count: int, seed: int, policy: InputPolicy
-) -> list[NDArray[np.uint8]]:
-    """Draw crops, as many of each photo, until there are about `count`; the photo itself first."""
-    per_photo = max(1, math.ceil(count / len(photos)))
-    step = max(1, len(photos) // count)  # of very many photos, every so-manieth
-    views = draw_views(photos[::step], ViewPolicy(per_photo, seed, jitter=0.2))
-    return list(views_to_planes(views, policy))
 
 
 def _selftest(
@@ -226,7 +133,8 @@ def _small_jpeg(path: Path) -> bytes:
     return file.getvalue()
 
 
-def _quality(right: Accuracy | None, data: str) -> Quality:
+def quality_of(right: Accuracy | None, data: str) -> Quality:
+    """Return what a manifest says of right answers; nothing where there are no classes."""
     if right is None:
         return Quality()
     return Quality(

@@ -14,12 +14,13 @@ from export_tools.errors import DataError, WeightsError
 from export_tools.gates import Int8Gates
 from export_tools.int8 import QUICK
 from export_tools.publish import publish
-from export_tools.training.artifact import build_trained, quantize_on
+from export_tools.training.artifact import build_trained
 from export_tools.training.class_folders import Photos, find_photos
 from export_tools.training.distil import Softening
 from export_tools.training.finetune import Plan
 from export_tools.training.jobs import Job, distil_job, finetune_job, train_job
 from export_tools.training.loop import Progress, Schedule, Tell
+from export_tools.training.own_int8 import quantize_on
 from export_tools.training.prune_job import PruneWish, prune_job
 from export_tools.training.start import Wanted
 from export_tools.training.trained import NET_FILE, load_trained
