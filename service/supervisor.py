@@ -10,7 +10,6 @@ import ctypes
 import logging
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -22,7 +21,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from service.api.board import Board
+from service.api.board import Board, board_folder
 from service.app import create_app
 from service.errors import FeatherboxError
 from service.logs import configure_logging
@@ -117,8 +116,7 @@ def run_workers(settings: Settings) -> NoReturn:
     Raises:
         SettingUnusable: there is no place where the workers could tell each other what they do.
     """
-    board = Board.make_folder()
-    try:
+    with board_folder() as board:
         config = _WorkerConfig(settings, board)
         listener = config.bind_socket()
         listener.listen(config.backlog)  # who comes before the workers waits for them
@@ -128,7 +126,5 @@ def run_workers(settings: Settings) -> NoReturn:
             f"[{host}]" if ":" in host else host, port, settings.workers,
         )  # fmt: skip
         _Supervisor(config, [listener]).run()
-    finally:
-        shutil.rmtree(board, ignore_errors=True)
     logger.info("all workers stopped")
     sys.exit(0)

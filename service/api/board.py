@@ -8,9 +8,10 @@ all that are gone by the next process that starts.
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,44 @@ from typing import Any
 from service.api.merge import Families, merged_counters
 from service.errors import SettingUnusable
 
+_PREFIX = "featherbox-"
+_HELD = "held"  # locked by whoever made the folder, until it ends in whatever way
 _GONE = "gone.json"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder made in it is private
+
+
+@contextmanager
+def board_folder() -> Iterator[Path]:
+    """Make a private folder, in memory where there is such a place, and remove it at the end.
+
+    Whoever makes one also removes those whose maker was killed.
+
+    Raises:
+        SettingUnusable: nowhere may be written.
+    """
+    for parent in (_MEMORY, Path(tempfile.gettempdir())):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+            break
+        except OSError:
+            continue
+    else:
+        raise SettingUnusable("Several workers need a writable /dev/shm or temporary folder.")
+    with (folder / _HELD).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _sweep(folder)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(own: Path) -> None:
+    for folder in own.parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # somebody else's, held, or not yet
+            with (folder / _HELD).open("r+") as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +77,6 @@ class Board:
         self._own = folder / f"{os.getpid()}.json"
         with self._locked(fcntl.LOCK_EX):
             self._fold()
-
-    @staticmethod
-    def make_folder() -> Path:
-        """Make a private folder, in memory where there is such a place.
-
-        Raises:
-            SettingUnusable: nowhere may be written.
-        """
-        for parent in (_MEMORY, None):
-            try:
-                return Path(tempfile.mkdtemp(prefix="featherbox-", dir=parent))
-            except OSError:
-                continue
-        raise SettingUnusable("Several workers need a writable /dev/shm or temporary folder.")
 
     def write(self, metrics: Families, windows: dict[str, Any], models: dict[str, Any]) -> None:
         """Replace what this process has on the board."""
