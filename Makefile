@@ -14,7 +14,7 @@ export FEATHERBOX_HOST ?= 127.0.0.1
 export FEATHERBOX_PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-page check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries fuzz sbom audit image lock clean
+.PHONY: help serve test test-page check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries scorecard fuzz sbom audit image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ check-zoo: $(DEV)/.ready ## every variant of every net from export to the engine
 
 check-libraries: $(DEV)/.ready ## compare our nets with timm, torchvision and pytorchcv where installed
 	$(DEV)/bin/python -m export_tools.check_libraries
+
+scorecard: $(DEV)/.ready ## try to break the server: 29 rows, each a figure with its target (9 minutes)
+	$(DEV)/bin/python -m benchmarks.reliability --save
 
 FUZZ_SECONDS ?= 60
 fuzz: $(DEV)/.ready ## damaged files into the decoder (FUZZ_SECONDS=60)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
-from typing import cast
+from typing import NamedTuple, cast
 
 import uvloop
 
@@ -43,13 +43,20 @@ def _run(sender: Pipe, port: int, traffic: Traffic, per_s: float, seconds: float
     sender.send(uvloop.run(_Clients(port).post(traffic.requests(), per_s, seconds)))
 
 
-class _Connection(asyncio.Protocol):
+class Reply(NamedTuple):
+    """An answer: its status and its head."""
+
+    status: int
+    head: bytes
+
+
+class Connection(asyncio.Protocol):
     """One kept-alive connection with one request at a time on it."""
 
     def __init__(self) -> None:
         self.usable = True
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[int] | None = None
+        self._answer: asyncio.Future[Reply] | None = None
         self._data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,10 +75,10 @@ class _Connection(asyncio.Protocol):
         lines = head.split(b"\r\n")
         if len(body) >= content_length(lines):
             self._data = b""
-            self._answer.set_result(int(lines[0].split(b" ", 2)[1]))
+            self._answer.set_result(Reply(int(lines[0].split(b" ", 2)[1]), head))
 
-    def post(self, request: bytes) -> "asyncio.Future[int]":
-        """Send a request; the future is its status."""
+    def post(self, request: bytes) -> "asyncio.Future[Reply]":
+        """Send a request; the future is its answer."""
         assert self._transport
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -89,7 +96,7 @@ class _Clients:
     """The connections, and what came back over them."""
 
     port: int
-    idle: list[_Connection] = field(default_factory=list)
+    idle: list[Connection] = field(default_factory=list)
     connections: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     refused: int = 0
@@ -112,7 +119,7 @@ class _Clients:
         try:
             connection = await self._take()
             async with asyncio.timeout(_ANSWER_WITHIN_S):
-                status = await connection.post(request)
+                status = (await connection.post(request)).status
         except (OSError, TimeoutError):
             self.failed += 1
             return
@@ -122,7 +129,7 @@ class _Clients:
             self.refused += 1
         self.idle.append(connection)
 
-    async def _take(self) -> _Connection:
+    async def _take(self) -> Connection:
         while self.idle:
             connection = self.idle.pop()
             if connection.usable:
@@ -132,6 +139,6 @@ class _Clients:
             raise ConnectionError("all connections are busy")
         self.connections += 1
         _, connection = await asyncio.get_running_loop().create_connection(
-            _Connection, "127.0.0.1", self.port
+            Connection, "127.0.0.1", self.port
         )
         return connection

@@ -86,6 +86,7 @@ def create_app(settings: Settings | None = None, board: Board | None = None) -> 
         version=version("featherbox"),
         summary="Compressed, lightweight image classifiers from one small box.",
         docs_url=None,  # it would load Swagger UI from a public server; see api/docs.py
+        redirect_slashes=False,  # to wherever the Host header says
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
         lifespan=_lifespan,

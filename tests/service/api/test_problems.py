@@ -43,6 +43,7 @@ def test_a_wrong_parameter_is_named_in_a_list(server: LiveServer) -> None:
     [
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/models/a/b/c", 404, "not_found"),
+        ("POST", "/classify/", 404, "not_found"),
         ("POST", "/models", 405, "method_not_allowed"),
         ("TRACE", "/classify", 405, "method_not_allowed"),
         ("GET", "/classify", 405, "method_not_allowed"),
