@@ -1,7 +1,7 @@
 """Refuses files made of absurdly many tiny pieces, before a parser walks over all of them.
 
 Pillow reads the segments of a JPEG, the chunks of a PNG and the blocks of a GIF one by one in
-Python: 20 MB of the smallest pieces take it 8 to 30 s and up to 670 MB. Here the walk ends at the
+Python: 20 MB of the smallest pieces take it 5 to 31 s and up to 670 MB. Here the walk ends at the
 limit, which a photo with colour profile, thumbnail and 20 MB of 8 kB chunks is far below.
 """
 
