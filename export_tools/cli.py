@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from export_tools import cli_adopt, cli_prune, cli_train
+from export_tools import cli_adopt, cli_pack, cli_prune, cli_train
 from export_tools import cli_compress as compress
 from export_tools import cli_options as options
 from export_tools.adopt import adopt_model
@@ -53,6 +53,7 @@ app = typer.Typer(
 console = Console()
 cli_train.register(app)
 cli_prune.register(app)
+cli_pack.register(app)
 
 Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: the next one.")]
 

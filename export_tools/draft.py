@@ -17,6 +17,7 @@ from service.engine.manifest import (
     LABELS_FILE,
     MEASURED_FILE,
     MODEL_FILE,
+    PACKED_FILE,
     SELFTEST_FILE,
     FileFacts,
     InputPolicy,
@@ -36,19 +37,24 @@ _QUANTIZE_TOOLS = ("onnxruntime", "scikit-image", "pillow", "numpy")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One version of one model; `measured` are this host's timings, outside of every hash."""
+    """One version of one model.
+
+    `measured` are this host's timings, outside of every hash. `archive` is what is written in place
+    of `graph` if the model is packed.
+    """
 
     manifest: Manifest
     graph: bytes
     labels: tuple[str, ...]
     selftest: bytes
     measured: Mapping[str, Any]
+    archive: bytes | None = None
 
     @property
     def files(self) -> dict[str, bytes]:
         """The files that the manifest holds the hashes of."""
         return {
-            MODEL_FILE: self.graph,
+            **({PACKED_FILE: self.archive} if self.archive else {MODEL_FILE: self.graph}),
             LABELS_FILE: labels_bytes(self.labels),
             SELFTEST_FILE: self.selftest,
         }
@@ -87,10 +93,11 @@ def read_draft(version_folder: Path) -> Draft:
     loaded = load_artifact(version_folder, SessionOptions())
     return Draft(
         manifest=loaded.manifest,
-        graph=(version_folder / MODEL_FILE).read_bytes(),
+        graph=loaded.graph,
         labels=loaded.labels,
         selftest=loaded.selftest_image,
         measured=_read_measured(version_folder / MEASURED_FILE),
+        archive=_read_archive(version_folder, loaded.manifest),
     )
 
 
@@ -139,6 +146,11 @@ def tool_versions(*, quantized: bool) -> dict[str, str]:
     """Return the versions of the tools that an artifact's bytes depend on."""
     names = (*_EXPORT_TOOLS, *(_QUANTIZE_TOOLS if quantized else ()))
     return {name: installed_version(name) for name in names}
+
+
+def _read_archive(version_folder: Path, manifest: Manifest) -> bytes | None:
+    packed = manifest.graph_file == PACKED_FILE
+    return (version_folder / PACKED_FILE).read_bytes() if packed else None
 
 
 def _read_measured(path: Path) -> Mapping[str, Any]:

@@ -107,6 +107,8 @@ def build_int8(
     check_name(name)
     if parent.manifest.precision != "fp32":
         raise ExportError(f"{parent.manifest.name} is {parent.manifest.precision}, not fp32.")
+    if parent.archive is not None:
+        raise ExportError(f"{parent.manifest.name} is packed: quantise what it was packed from.")
     policy = parent.manifest.input
     say("calibrating")
     graph, steps = quantize_bytes(parent.graph, policy, effort.calibration, choices.plan())

@@ -79,7 +79,8 @@ def _hidden_folder(repository: Path, name: str) -> Iterator[Path]:
 def _write_model(folder: Path, draft: Draft) -> None:
     version_folder = folder / str(draft.manifest.version)
     version_folder.mkdir()
-    _write(folder / CONFIG_FILE, triton_config(draft.manifest).encode("utf-8"))
+    if draft.archive is None:  # Triton reads no archives
+        _write(folder / CONFIG_FILE, triton_config(draft.manifest).encode("utf-8"))
     _write(version_folder / MANIFEST_FILE, draft.manifest.to_json().encode("utf-8"))
     measured = json.dumps(dict(draft.measured), indent=2, sort_keys=True) + "\n"
     _write(version_folder / MEASURED_FILE, measured.encode("utf-8"))
@@ -114,5 +115,8 @@ def _move_in(staging: Path, model_folder: Path, number: int) -> Path:
             replaced.rename(target)
         raise
     if number == published_versions(model_folder.parent, model_folder.name)[-1]:
-        (staging / CONFIG_FILE).replace(model_folder / CONFIG_FILE)
+        if (staging / CONFIG_FILE).exists():
+            (staging / CONFIG_FILE).replace(model_folder / CONFIG_FILE)
+        else:
+            (model_folder / CONFIG_FILE).unlink(missing_ok=True)
     return target

@@ -7,6 +7,7 @@
     [calibration]                   views of the free photos that ranges are taken from
     [quantize]                      target, or a scheme of one's own; equalisation, float layers
     [distil]                        a fine-tune against the fp32 parent; left out for none
+    [pack]                          how weights are packed into model.fbz; fp32 only
     [gates]                         what must hold before anything is published
 
 Unknown keys and values out of range are refused with the place where they stand.
@@ -23,6 +24,8 @@ from export_tools.compress import Plan
 from export_tools.distil_int8 import Lesson
 from export_tools.errors import DataError
 from export_tools.int8 import CALIBRATION_VIEWS
+from export_tools.pack.mixtures import MIXTURE_SEED, MIXTURES
+from export_tools.pack.plan import Levels, PackPlan, Steps
 from export_tools.request import Typed
 from export_tools.schemes import DEFAULT_TARGET, TARGETS, Ranges, Scheme, Whole, scheme_of
 from export_tools.views import ViewPolicy
@@ -125,6 +128,25 @@ class DistilPart(_Part):
         return Lesson(**self.model_dump(exclude={"views"}))
 
 
+class PackPart(_Part):
+    """What weights are rounded to; see `pack.plan`. The images are mixtures of views."""
+
+    bits: float = Field(gt=0, le=16)
+    levels: Levels = "trellis"
+    steps: Steps = "fisher"
+    compensate: bool = True
+    prune: Share = 0.0
+    damping: float = Field(default=0.01, gt=0, le=1)
+    row_damping: float | None = Field(default=0.1, gt=0)
+    bit_price: float = Field(default=0.15, ge=0)
+    images: int = Field(default=MIXTURES, ge=1, le=10_000)
+    seed: int = Field(default=MIXTURE_SEED, ge=0)
+
+    def plan(self) -> PackPlan:
+        """Return the plan."""
+        return PackPlan(**self.model_dump(exclude={"images", "seed"}))
+
+
 class GatesPart(_Part):
     """What must hold; a gate that is left out is not asked for.
 
@@ -148,6 +170,7 @@ class Recipe(_Part):
     calibration: ViewsPart = ViewsPart()
     quantize: QuantizePart = QuantizePart()
     distil: DistilPart | None = None
+    pack: PackPart | None = None
     gates: GatesPart = GatesPart()
 
     @model_validator(mode="after")
@@ -155,7 +178,14 @@ class Recipe(_Part):
         given = self.model_fields_set & {"calibration", "quantize", "distil"}
         if self.precision != "int8" and given:
             raise ValueError(f"{', '.join(sorted(given))} is only for the precision int8")
+        if self.precision != "fp32" and self.pack is not None:
+            raise ValueError("pack is only for the precision fp32")
         return self
+
+    @property
+    def has_parent(self) -> bool:
+        """Whether it is made from an fp32 model, not the fp32 model itself."""
+        return self.precision != "fp32" or self.pack is not None
 
     def plan(self) -> Plan:
         """Return how the graph is made int8, the fine-tune left out: it is a step of its own."""
@@ -206,5 +236,5 @@ def shipped_recipes() -> dict[str, Recipe]:
     folder = resources.files("export_tools").joinpath("recipes")
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     found = [parse_recipe(f.read_text("utf-8"), f.name) for f in files]
-    found.sort(key=lambda recipe: (recipe.model.architecture, recipe.precision != "fp32"))
+    found.sort(key=lambda recipe: (recipe.model.architecture, recipe.has_parent))
     return {recipe.name: recipe for recipe in found}

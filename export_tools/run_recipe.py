@@ -1,4 +1,4 @@
-"""Run a recipe: export, quantise, distil, evaluate, gates, publish.
+"""Run a recipe: export, quantise and distil or pack, evaluate, gates, publish.
 
 Each step but the last three is kept by `step_cache`, so a killed run goes on where it was. Gates
 are checked together, on what was measured now; a gate that fails publishes nothing.
@@ -14,14 +14,16 @@ from export_tools.evaluate import Agreement
 from export_tools.fp16 import to_fp16, weights_to_fp16
 from export_tools.fp32 import Say, build_fp32
 from export_tools.gates import NO_GATES
-from export_tools.int8 import FULL, Effort, Made, compare_on_gate_views, finish_draft
+from export_tools.int8 import FULL, Effort, Int8Result, Made, compare_on_gate_views, finish_draft
 from export_tools.int8_steps import Int8Steps
+from export_tools.pack.draft import finish_packed
+from export_tools.pack.recipe_step import run_pack
 from export_tools.publish import publish, published_versions
 from export_tools.recipe import GatesPart, Recipe
 from export_tools.request import read_bytes, resolve
 from export_tools.saturation import WithoutVnni
 from export_tools.step_cache import StepCache, content_hash
-from service.engine.manifest import CompressionStep
+from service.engine.manifest import CompressionStep, Precision
 from service.engine.session import OrtSession, SessionOptions
 from service.errors import GateFailed
 
@@ -67,6 +69,12 @@ def run_recipe(
     """
     parent = _export(recipe, say, folder, cache)
     stages = {"fp32": parent.graph}
+    told = f"featherbox-export run {recipe.name}"
+    if recipe.pack is not None:
+        packed = run_pack(recipe.pack, parent, StepCache(cache), say)
+        stages["pack"] = packed.graph
+        result = finish_packed(parent, recipe.name, packed, say, command=told, effort=effort)
+        return _checked(recipe, parent, result, stages)
     if recipe.precision == "fp32":
         _hold(recipe.name, _size_faults(recipe.gates, parent))
         return Outcome(recipe, parent, stages)
@@ -78,16 +86,21 @@ def run_recipe(
         graph = _FP16[recipe.precision](parent.graph)
         taken = [CompressionStep(step=recipe.precision)]
         stages[recipe.precision] = graph
-    made = Made(
-        parent,
-        recipe.name,
-        graph,
-        tuple(taken),
-        "int8" if recipe.precision == "int8" else "fp16",
-        f"featherbox-export run {recipe.name}",
-    )
+    kind: Precision = "int8" if recipe.precision == "int8" else "fp16"
+    made = Made(parent, recipe.name, graph, tuple(taken), kind, told)
     result = finish_draft(made, say, NO_GATES, effort)
     elsewhere = _predict(recipe, parent, graph, say, effort)
+    return _checked(recipe, parent, result, stages, elsewhere)
+
+
+def _checked(
+    recipe: Recipe,
+    parent: Draft,
+    result: Int8Result,
+    stages: dict[str, bytes],
+    elsewhere: Agreement | None = None,
+) -> Outcome:
+    """Return what was made if every gate of the recipe holds."""
     faults = [
         *_size_faults(recipe.gates, result.draft),
         *_quality_faults(recipe.gates, parent, result.draft, result.agreement, elsewhere),
@@ -99,7 +112,7 @@ def run_recipe(
 def _export(recipe: Recipe, say: Say, folder: Path, cache: Path) -> Draft:
     """Return the fp32 parent, published into the cache when it is new."""
     request = resolve(recipe.model.typed(folder))
-    if recipe.precision == "fp32":
+    if not recipe.has_parent:
         request = replace(request, name=recipe.name)
     depends: dict[str, Any] = {"model": recipe.model.model_dump(mode="json"), "as": request.name}
     if request.weights is not None:

@@ -26,7 +26,7 @@
     ├── SettingUnusable              a setting names what cannot be used; the process ends
     ├── ArtifactError                a model that cannot be loaded or published
     │   ├── InvalidManifest
-    │   ├── HashMismatch
+    │   ├── HashMismatch, DamagedArchive
     │   ├── UnsafeGraph
     │   ├── ContractViolation
     │   ├── ProviderUnavailable
@@ -36,8 +36,7 @@
         ├── RequestFailed            the server answered with an error
         └── ServerUnreachable        it did not answer
 
-`code` is stable and part of the API. `status` is the HTTP status as a plain integer, so
-that this module needs no web framework; the mapping itself is `service.api.problems`.
+`code` is stable and part of the API. `status` is the HTTP status; `service.api.problems` maps it.
 The text of an error is written by us and never holds a decoder's or a library's message.
 """
 
@@ -249,6 +248,12 @@ class UnsafeGraph(ArtifactError):
     code = "unsafe_graph"
 
 
+class DamagedArchive(ArtifactError):
+    """`model.fbz` is damaged, cut short, or asks for more memory than its size allows."""
+
+    code = "damaged_archive"
+
+
 class ContractViolation(ArtifactError):
     """The graph's inputs and outputs are not those of the artifact contract."""
 
@@ -286,9 +291,7 @@ class RequestFailed(ClientError):
 
     def __init__(self, status: int, code: str, detail: str, request_id: str | None = None) -> None:
         super().__init__(detail)
-        self.answered_status = status
-        self.answered_code = code
-        self.request_id = request_id
+        self.answered_status, self.answered_code, self.request_id = status, code, request_id
 
 
 class ServerUnreachable(ClientError):

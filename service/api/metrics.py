@@ -192,7 +192,7 @@ class _Models(Collector):
         ready = _gauge("ready", "1 if the model serves, else 0.")
         refused = _gauge("refused_versions", "Versions in the repository that failed a check.")
         load = _gauge("load_seconds", "Time to load, check and warm up the model.")
-        size = _gauge("file_bytes", "Size of model.onnx.")
+        size = _gauge("file_bytes", "Size of model.onnx or model.fbz.")
         memory = _gauge("memory_bytes", "Growth of the resident set while it was loaded.")
         for model in self._repository.models:
             ready.add_metric([model.name], model.state is ModelState.READY)

@@ -26,7 +26,7 @@ from service.api.model_schemas import (
 )
 from service.api.openapi import problems
 from service.api.peers import windows_of, worst_state
-from service.engine.manifest import MODEL_FILE, Manifest, Quality
+from service.engine.manifest import Manifest, Quality
 from service.engine.repository import ServedModel
 
 router = APIRouter(tags=["models"])
@@ -110,7 +110,7 @@ def _model_body(context: Context, model: ServedModel, others: list[Notice]) -> M
         parameters=manifest and manifest.parameters,
         macs=manifest and manifest.macs,
         file_bytes=manifest and manifest.file_bytes,
-        sha256=manifest and manifest.files[MODEL_FILE].sha256,
+        sha256=manifest and manifest.files[manifest.graph_file].sha256,
         classes=manifest and manifest.classes,
         input=manifest and _input_body(manifest),
         provider=ProviderBody(requested=context.settings.providers, in_use=in_use),

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from service.engine.decode import DecodeLimits
 from service.engine.faults import Faults
+from service.engine.fbz import expand
 from service.engine.graph_scan import check_graph
 from service.engine.host import Host
 from service.engine.manifest import (
-    HASHED_FILES,
     LABELS_FILE,
     MANIFEST_FILE,
-    MODEL_FILE,
+    PACKED_FILE,
     SELFTEST_FILE,
     FileFacts,
     Manifest,
@@ -79,7 +79,7 @@ def load_artifact(version_folder: Path, options: SessionOptions) -> LoadedModel:
     """Check and load one version of a model; the self-test is `selftest`.
 
     Args:
-        version_folder: holds model.onnx, manifest.json, labels.txt and selftest.jpg.
+        version_folder: holds model.onnx or model.fbz, manifest.json, labels.txt and selftest.jpg.
         options: how the session is made.
 
     Raises:
@@ -89,17 +89,20 @@ def load_artifact(version_folder: Path, options: SessionOptions) -> LoadedModel:
         if path.is_symlink():
             raise UnsafeGraph(f"{path.name} is a link; copy it instead.")
     manifest = read_manifest(version_folder)
-    files = {name: _read_checked(version_folder / name, manifest) for name in HASHED_FILES}
-    check_graph(files[MODEL_FILE])
+    files = {name: _read_checked(version_folder / name, manifest) for name in manifest.hashed_files}
+    graph = files.pop(manifest.graph_file)
+    if manifest.graph_file == PACKED_FILE:
+        graph = expand(graph)
+    check_graph(graph)
     labels = _read_labels(files[LABELS_FILE], manifest)
-    session = OrtSession(files[MODEL_FILE], options)
+    session = OrtSession(graph, options)
     shape = (session.height, session.width, session.classes)
     promised = (manifest.input.height, manifest.input.width, manifest.classes)
     if shape != promised:
         raise ContractViolation(
             f"The graph has height, width, classes {shape}, its manifest says {promised}."
         )
-    return LoadedModel(manifest, labels, session, files[SELFTEST_FILE], files[MODEL_FILE])
+    return LoadedModel(manifest, labels, session, files[SELFTEST_FILE], graph)
 
 
 def selftest(model: LoadedModel) -> None:

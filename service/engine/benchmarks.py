@@ -19,7 +19,6 @@ from pathlib import Path
 from service.engine.benchmark import Benchmark, Interrupted, at_once, measure
 from service.engine.forecast import Forecast
 from service.engine.host import Host
-from service.engine.manifest import MODEL_FILE
 from service.engine.repository import ModelRepository, ModelState, ServedModel
 from service.errors import BenchmarkRunning, FeatherboxError
 
@@ -167,7 +166,8 @@ class Benchmarks:
 
     def _key(self, model: ServedModel) -> str:
         assert model.loaded
-        return f"{self._host}:{model.loaded.manifest.files[MODEL_FILE].sha256}"
+        manifest = model.loaded.manifest
+        return f"{self._host}:{manifest.files[manifest.graph_file].sha256}"
 
     def _keep(self, model: ServedModel, figures: Benchmark) -> None:
         self._figures[self._key(model)] = figures

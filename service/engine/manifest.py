@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from service.errors import InvalidManifest
 
 MODEL_FILE = "model.onnx"
+PACKED_FILE = "model.fbz"  # in place of it: the same file with coded weights
 LABELS_FILE = "labels.txt"
 SELFTEST_FILE = "selftest.jpg"
 MANIFEST_FILE = "manifest.json"
@@ -118,7 +119,7 @@ class Manifest(Facts):
     parameters: int | None = Field(default=None, ge=0)
     macs: int | None = Field(default=None, ge=0, description="multiply-accumulates, batch 1")
     classes: int = Field(ge=1)
-    file_bytes: int = Field(ge=1, description="of model.onnx")
+    file_bytes: int = Field(ge=1, description="of model.onnx or model.fbz")
     files: dict[str, FileFacts]
     input: InputPolicy
     quality: Quality = Quality()
@@ -128,14 +129,26 @@ class Manifest(Facts):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Manifest":
-        missing = [name for name in HASHED_FILES if name not in self.files]
+        missing = [name for name in self.hashed_files if name not in self.files]
         if missing:
             raise ValueError(f"files lacks {', '.join(missing)}")
-        if self.files[MODEL_FILE].bytes != self.file_bytes:
-            raise ValueError("file_bytes differs from files['model.onnx'].bytes")
+        if PACKED_FILE in self.files and MODEL_FILE in self.files:
+            raise ValueError(f"files has both {MODEL_FILE} and {PACKED_FILE}")
+        if self.files[self.graph_file].bytes != self.file_bytes:
+            raise ValueError(f"file_bytes differs from files[{self.graph_file!r}].bytes")
         if self.selftest.index >= self.classes:
             raise ValueError("selftest.index is outside the classes")
         return self
+
+    @property
+    def graph_file(self) -> str:
+        """The name of the file that holds the graph: model.onnx, or model.fbz of a packed one."""
+        return PACKED_FILE if PACKED_FILE in self.files else MODEL_FILE
+
+    @property
+    def hashed_files(self) -> tuple[str, ...]:
+        """The names of the files that are read, each compared with its hash."""
+        return (self.graph_file, LABELS_FILE, SELFTEST_FILE)
 
     def to_json(self) -> str:
         """Return the document as it is written to disk: sorted, indented, newline at the end."""

@@ -26,6 +26,13 @@ def test_what_is_wrong_is_named_with_its_place(added: str, told: str) -> None:
         parse_recipe(BASE + added, "mine.toml")
 
 
+def test_packing_is_for_fp32_alone() -> None:
+    with pytest.raises(DataError, match="pack is only for the precision fp32"):
+        parse_recipe(BASE + "[pack]\nbits = 3", "mine.toml")
+    parsed = parse_recipe(BASE.replace("int8", "fp32") + "[pack]\nbits = 3", "mine.toml")
+    assert parsed.has_parent
+
+
 def test_steps_of_int8_are_refused_elsewhere() -> None:
     with pytest.raises(DataError, match="quantize is only for the precision int8"):
         parse_recipe(BASE.replace("int8", "fp16") + "[quantize]\n", "mine.toml")

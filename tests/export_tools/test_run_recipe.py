@@ -130,3 +130,18 @@ def test_make_reads_the_file_beside_it(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(cli_compress, "run_recipe", lambda *_, folder: seen.append(folder))
     cli_compress.make(file, lambda _: None, None)
     assert seen == [tmp_path]
+
+
+def test_a_graph_is_packed_and_held_to_its_gates(tmp_path: Path) -> None:
+    text = TEXT.partition("[calibration]")[0].replace("int8", "fp32")
+    wanted = text + "[pack]\nbits = 6\nimages = 4\n"
+    made, _ = run(parse_recipe(wanted, "tiny.toml"), tmp_path)
+    manifest = made.draft.manifest
+    assert manifest.graph_file == "model.fbz"
+    assert manifest.provenance.command == "featherbox-export run tiny-fp32"
+    assert made.agreement is not None
+    again, said = run(parse_recipe(wanted, "tiny.toml"), tmp_path)
+    assert "pack: found finished" in said
+    assert again.draft.archive == made.draft.archive
+    with pytest.raises(GateFailed, match="bytes are more than 100"):
+        run(parse_recipe(wanted + "[gates]\nlargest_bytes = 100\n", "tiny.toml"), tmp_path)
