@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.reliability.files.hostile import gif_with_two_palettes
+from service.engine import decode as decoding
 from service.engine.decode import DecodedImage, DecodeLimits, decode_image
 from tests.support.images import COLOURS, encode, exif_of, photo, plain, png_chunk, scene
 from tests.support.warnings_as_served import warnings_as_served
@@ -174,3 +175,21 @@ def test_scaled_decoding_shows_the_same_picture() -> None:
     wanted = image.resize(found.size, Image.Resampling.BOX)
     difference = np.abs(np.asarray(found, np.int16) - np.asarray(wanted, np.int16))
     assert difference.mean() < 2
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16"])
+def test_many_rows_are_converted_as_a_few_are(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = scene((61, 47))
+    picture.putalpha(scene((61, 47), seed=1).convert("L"))
+    options: dict[str, Any] = {}
+    if mode == "P":
+        picture, options = picture.convert("RGB").quantize(64), {"transparency": 3}
+    elif mode == "I;16":
+        grey = np.asarray(picture.convert("L")).astype(np.uint16)
+        picture = Image.fromarray(grey * 255 + 7)
+    data = encode(picture.convert(mode) if mode == "LA" else picture, **options)
+    at_once = decode(data).pixels
+    monkeypatch.setattr(decoding, "_STRIP_PIXELS", 610)
+    in_strips = decode(data).pixels
+    assert in_strips.mode == at_once.mode
+    assert in_strips.tobytes() == at_once.tobytes()
