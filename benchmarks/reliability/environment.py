@@ -1,5 +1,6 @@
 """Rows 25 and 26: no room on disk, and a clock that jumps."""
 
+import re
 import time
 from pathlib import Path
 
@@ -66,9 +67,9 @@ def clock_jumps(options: Options) -> Outcome:
             clients = Clients(server.port, photo)
             with clients.asking(2):
                 for jump in ("+1h", "-1h", "+0"):
-                    time.sleep(max(1.3, options.seconds / 4))
+                    time.sleep(max(2.2, options.seconds / 4))
                     clock.write_text(f"{jump}\n")
-                time.sleep(1.5)
+                time.sleep(2.2)
             stamps = server.log_text()
             faults.check("a deadline", server.post(photo)[0] == 200)
             faults.check("alive", server.alive and server.get("/readyz")[0] == 200)
@@ -90,5 +91,5 @@ def _faketime() -> Path | None:
 
 def _hours(log: str) -> bool:
     """Return whether the log has times that are an hour apart, forwards and backwards."""
-    hours = {line.partition("T")[2][:2] for line in log.splitlines() if "T" in line}
-    return len(hours) >= 3
+    stamps = re.findall(r'"time":"\d+-\d+-\d+T(\d\d):', log.replace(" ", ""))
+    return len(set(stamps)) >= 3

@@ -42,7 +42,7 @@ def supply_chain(_: Options) -> Outcome:
 
 
 def _pytest(*arguments: str) -> tuple[bool, str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False,
         timeout=_WITHIN_S,

@@ -20,6 +20,9 @@ from service.errors import MalformedRequest
 _TARGET = PATH.encode()
 _TARGET_WITH_QUERY = _TARGET + b"?"
 _APP_GRACE_S = 1.0  # the app's own time limit for a body comes first
+# A parser is called for each chunk of a body: 256 kB of the smallest take it so long. The transport
+# would go on with all that has arrived, megabytes, before anybody else is heard.
+_LONG_FEED_S = 0.01
 _MOST_AHEAD = 16  # requests sent before the answers to those before them
 
 
@@ -36,6 +39,7 @@ class Connection(BoundedProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._fed_bytes = len(data)
+        began = time.monotonic()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -47,6 +51,13 @@ class Connection(BoundedProtocol):
                 self._stop_reading(self._head_too_large())
         elif self._phase is Phase.BODY:
             self._check_progress()
+        if time.monotonic() - began > _LONG_FEED_S and not self.flow.read_paused:
+            self.flow.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.connections.discard(self)

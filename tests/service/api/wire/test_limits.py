@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from service.api.wire import connection
 from tests.support.images import photo
 from tests.support.server import LiveServer, serving, settings_for
 from tests.support.sessions import gated
 from tests.support.waiting import wait_until
-from tests.support.wire import answer, connected, everything, head, statuses
+from tests.support.wire import answer, answers, connected, everything, head, statuses
 
 PHOTO = photo("blue")
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
@@ -173,3 +174,17 @@ def test_limits_leave_no_connection_behind(hasty: LiveServer) -> None:
     wait_until(lambda: hasty.connections == 0, "they are closed")
     for wire in wires:
         wire.close()
+
+
+def test_who_is_tiring_to_read_lets_others_go_first_and_is_answered(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_LONG_FEED_S", -1.0)  # every piece is
+    tiny = b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n"
+    chunked = head(Transfer_Encoding="chunked") + tiny
+    for path in (b"/classify", b"/classify/batch", b"/nothing"):
+        with connected(server) as wire:
+            wire.sendall(chunked.replace(b"/classify", path) + head(len(PHOTO)) + PHOTO)
+            found = [status for status, _ in answers(wire, 2)]
+        assert found[0] in {404, 415}
+        assert found[1] == 200
