@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
-from export_tools import cli_adopt, cli_pack, cli_prune, cli_train
+from export_tools import cli_adopt, cli_evaluate, cli_pack, cli_prune, cli_train
 from export_tools import cli_compress as compress
 from export_tools import cli_options as options
 from export_tools.adopt import adopt_model
@@ -26,20 +25,16 @@ from export_tools.cli_support import (
     Name,
     Replace,
     To,
-    classifier,
     errors_told,
     publish_to,
     read_model,
 )
-from export_tools.datasets import find_items
-from export_tools.errors import DataError
-from export_tools.evaluate import evaluate_items
 from export_tools.fp32 import build_fp32
 from export_tools.int8 import Choices, build_int8, gates_for
 from export_tools.request import Typed, resolve
 from export_tools.scheme_table import compare_schemes, print_schemes
 from export_tools.schemes import DEFAULT_TARGET
-from export_tools.tables import print_builds, print_evaluation, print_wide
+from export_tools.tables import print_builds, print_wide
 from export_tools.training.own_int8 import quantize_on
 from export_tools.zoo_list import accuracy_table, nets_table
 from export_tools.zoo_table import counts_table
@@ -54,6 +49,7 @@ console = Console()
 cli_train.register(app)
 cli_prune.register(app)
 cli_pack.register(app)
+cli_evaluate.register(app)
 
 Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: the next one.")]
 
@@ -187,36 +183,6 @@ def quantize(  # noqa: PLR0913, PLR0917  (one argument for each option of the co
                 result = quantize_on(parent, child, data, tell, gates=gates, choices=choices)
         print_builds(console, [Built(result.draft, agreement=result.agreement)])
         publish_to(console, result.draft, to, None, replace)
-
-
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Argument(help="A model of the repository.")],
-    data: Annotated[
-        Path | None, typer.Argument(help="Class folders, a CSV, or a folder of photos.")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", help="The classes of a flat folder's photos.")
-    ] = None,
-    parent: Annotated[
-        str | None, typer.Option("--parent", help="A model to compare the answers with.")
-    ] = None,
-    imagenet: compress.ImageNet = None,
-    from_: From = REPOSITORY,
-) -> None:
-    """Count a model's right answers, or how often it agrees with another model."""
-    with errors_told():
-        child = read_model(from_, model)
-        items = find_items(compress.one_place(data, imagenet), child.labels, labels)
-        if parent is None and all(item.index is None for item in items):
-            raise DataError("The photos have no classes: compare with a model by --parent.")
-        other = classifier(read_model(from_, parent)) if parent else None
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task(model, total=len(items))
-            result = evaluate_items(
-                classifier(child), items, other, lambda n: progress.advance(task, n)
-            )
-        print_evaluation(console, result, parent)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from export_tools.confidence import Honesty, honesty
 from export_tools.datasets import Item
 from service.engine.decode import DecodeLimits
 from service.engine.manifest import InputPolicy
@@ -61,11 +62,21 @@ class Classifier:
 
 @dataclass(slots=True)
 class Evaluation:
-    """What was counted on a data set; `skipped` names the images that cannot be decoded."""
+    """What was counted on a data set; `skipped` names the images that cannot be decoded.
+
+    `probabilities` are those of the labelled images' answers, and `right` tells which are right.
+    """
 
     accuracy: Accuracy = field(default_factory=Accuracy)
     agreement: Agreement = field(default_factory=Agreement)
     skipped: list[str] = field(default_factory=list)
+    probabilities: list[float] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+
+    @property
+    def honesty(self) -> Honesty:
+        """How far the probabilities are from the share of right answers, on labelled images."""
+        return honesty(np.array(self.probabilities), np.array(self.right, np.bool_))
 
 
 def evaluate_items(
@@ -83,22 +94,38 @@ def evaluate_items(
         done: told how many more items were looked at.
     """
     result = Evaluation()
-    for start in range(0, len(items), _BATCH):
-        batch = items[start : start + _BATCH]
-        read, planes = _read(batch, model.policy, result.skipped)
-        done(len(batch))
-        if not read:
-            continue
-        own = model.session.run(planes)
+    for read, planes, own in answers(model, items, result.skipped, done):
         known = [(row, item.index) for row, item in enumerate(read) if item.index is not None]
         if known:
             rows, indices = zip(*known, strict=True)
-            result.accuracy += accuracy(own[list(rows)], indices)
+            labelled = own[list(rows)]
+            result.accuracy += accuracy(labelled, indices)
+            result.probabilities += labelled.max(axis=1).tolist()
+            result.right += (labelled.argmax(axis=1) == np.asarray(indices)).tolist()
         if parent is not None:
-            if parent.policy != model.policy:
-                planes = _read(read, parent.policy, [])[1]
-            result.agreement += agreement(parent.session.run(planes), own)
+            same = parent.policy == model.policy
+            theirs = planes if same else _read(read, parent.policy, [])[1]
+            result.agreement += agreement(parent.session.run(theirs), own)
     return result
+
+
+def answers(
+    model: Classifier,
+    items: Sequence[Item],
+    skipped: list[str],
+    done: Callable[[int], None] = lambda _: None,
+) -> Iterator[tuple[list[Item], NDArray[np.uint8], NDArray[np.float32]]]:
+    """Classify a data set; yield items, planes and the model's output [n, classes] by batches.
+
+    Images that cannot be decoded are named in `skipped`, and `done` is told how many more items
+    were looked at.
+    """
+    for start in range(0, len(items), _BATCH):
+        batch = items[start : start + _BATCH]
+        read, planes = _read(batch, model.policy, skipped)
+        done(len(batch))
+        if read:
+            yield read, planes, model.session.run(planes)
 
 
 def run_all(session: Session, planes: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -6,7 +6,9 @@ from rich.console import Console
 from rich.table import Table
 
 from export_tools.artifacts import Built
+from export_tools.confidence import BINS, Honesty
 from export_tools.evaluate import Evaluation, interval
+from export_tools.temperature import Fitted
 
 _WIDTH = 160
 
@@ -22,6 +24,14 @@ def share_with_interval(hits: int, images: int) -> str:
         return "-"
     low, high = interval(hits, images)
     return f"{share(hits, images)}, 95 % between {low:.3f} and {high:.3f}"
+
+
+def ece_with_chance(found: Honesty) -> str:
+    """Write the ECE with its count and what an honest model would have by chance."""
+    return (
+        f"{found.ece:.3f} ({found.images} images, {BINS} bins); "
+        f"honest probabilities would have {found.chance:.3f} by chance"
+    )
 
 
 def print_wide(console: Console, table: Table) -> None:
@@ -57,10 +67,26 @@ def print_evaluation(console: Console, evaluation: Evaluation, parent: str | Non
     if right.images:
         console.print(f"top-1      {share_with_interval(right.top1, right.images)}")
         console.print(f"top-5      {share_with_interval(right.top5, right.images)}")
+        console.print(f"ECE        {ece_with_chance(evaluation.honesty)}", soft_wrap=True)
     if parent is not None:
         console.print(f"agreement  {share_with_interval(same.same, same.images)} with {parent}")
         console.print(f"- sure     {share_with_interval(same.sure_same, same.sure_images)}")
-    for line in evaluation.skipped[:10]:
+    print_skipped(console, evaluation.skipped)
+
+
+def print_fitted(console: Console, fitted: Fitted) -> None:
+    """Print a temperature and what it is worth on the photos that did not find it."""
+    before, after = fitted.before, fitted.after
+    console.print(f"temperature  {fitted.temperature:g}, found on {fitted.images} images")
+    held_out = f"{before.honesty.images} held-out images"
+    console.print(f"NLL          {before.nll:.3f} -> {after.nll:.3f} nats, {held_out}")
+    console.print(f"ECE before   {ece_with_chance(before.honesty)}", soft_wrap=True)
+    console.print(f"ECE after    {ece_with_chance(after.honesty)}", soft_wrap=True)
+
+
+def print_skipped(console: Console, skipped: Sequence[str]) -> None:
+    """Name the first images that could not be decoded."""
+    for line in skipped[:10]:
         console.print(f"skipped    {line}", markup=False)
-    if len(evaluation.skipped) > 10:
-        console.print(f"skipped    {len(evaluation.skipped) - 10} more")
+    if len(skipped) > 10:
+        console.print(f"skipped    {len(skipped) - 10} more")
