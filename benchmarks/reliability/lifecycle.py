@@ -66,14 +66,15 @@ def _command(pid: int) -> bytes:
 
 
 def _back_after(clients: Clients, since: float, rate: float) -> float:
-    """Return when the first window began, s after `since`, that was so fast as one before it."""
-    end = max((at for at, *_ in clients.fates), default=since)
-    at = since + 0.1  # what was under way elsewhere is not what came back
+    """Return when the first dip below `rate` after `since` was over, s; 0 if there was none."""
+    end, at, low = max((at for at, *_ in clients.fates), default=since), since, False
     while at + _WINDOW_S < end:
-        if clients.rate(at, at + _WINDOW_S) >= rate:
+        if clients.rate(at, at + _WINDOW_S) < rate:
+            low = True
+        elif low:
             return at - since
         at += 0.1
-    return float("inf")
+    return float("inf") if low else 0.0
 
 
 def stopped_under_load(options: Options) -> Outcome:

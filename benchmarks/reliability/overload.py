@@ -154,7 +154,7 @@ def unaccounted(options: Options) -> Outcome:
     """Row 5."""
 
     def lost(run: Flood) -> tuple[int, int, int]:
-        return run.unanswered + run.unsent, run.broken, run.count(500)
+        return run.unanswered, run.broken, run.count(500)
 
     mine, other = ours(options), plain(options)
     found = lost(mine.tenfold)
@@ -163,7 +163,8 @@ def unaccounted(options: Options) -> Outcome:
         "0, 0, 0",
         found == (0, 0, 0),
         "{} lost, {} reset, {} x 500".format(*lost(other.tenfold)) if other else "",
-        f"of {mine.tenfold.sent} sent",
+        f"of {mine.tenfold.sent}; not sent because 512 were under way: {mine.tenfold.unsent}"
+        + (f", plain FastAPI {other.tenfold.unsent}" if other else ""),
     )
 
 

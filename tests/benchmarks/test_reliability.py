@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reliability import __main__ as command
-from benchmarks.reliability import corpus, growth, requests
+from benchmarks.reliability import corpus, growth, lifecycle, requests
 from benchmarks.reliability.clients import Clients, Fate
 from benchmarks.reliability.flood import flood
 from benchmarks.reliability.row import MET, MISSED, NOT_MEASURED, Faults, Options, Outcome, Row
@@ -139,6 +139,15 @@ def test_nobody_listens(port: int) -> None:
     with clients.asking(1):
         wait_until(lambda: bool(clients.fates), "a request is through")
     assert clients.count(Fate.NOT_TAKEN) == len(clients.fates)
+
+
+def test_a_dip_is_over_when_the_rate_is_back() -> None:
+    clients = Clients(0, b"")
+    busy = [number / 100 for number in range(600) if not 150 <= number < 250]
+    clients.fates = [(at, Fate.ANSWERED, 200) for at in busy]
+    assert 1.0 <= lifecycle._back_after(clients, 1.2, 90) <= 1.4
+    assert lifecycle._back_after(clients, 3.0, 90) == 0
+    assert lifecycle._back_after(clients, 1.2, 200) == float("inf")
 
 
 def test_every_request_class_has_a_name_of_its_own() -> None:
