@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         None, description="Folder that keeps what was measured over restarts; none keeps nothing."
     )
     watchdog_s: float = Field(
-        30.0,
+        25.0,
         ge=0,
         le=86_400,
         description="End the process if one image or probe takes this long, s; 0 is never.",

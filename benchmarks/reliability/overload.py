@@ -185,7 +185,8 @@ def memory_of_large_photos(options: Options) -> Outcome:
         f"at most {bound:.0f} MB and 512 MB",
         found <= min(bound, 512),
         note=f"idle {idle:.0f} MB; {len(photos[0]) / 1e6:.1f} MB files, {run.sent} sent, "
-        f"{run.count(200)} answered, {run.broken + run.unanswered} lost",
+        f"{run.count(200)} answered, {run.count(503)} shed, {run.broken} reset, "
+        f"{run.unanswered} lost",
     )
 
 
