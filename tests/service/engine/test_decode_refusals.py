@@ -156,6 +156,14 @@ def test_a_jpeg_above_the_header_limit_is_refused() -> None:
         decode(encode(scene((1100, 1000)), "JPEG"), SMALL)
 
 
+def test_a_webp_may_have_half_the_pixels_of_the_others() -> None:
+    limits = DecodeLimits(decoded_pixels=2_000)
+    for size, format_ in (((40, 25), "WEBP"), ((50, 40), "PNG")):
+        assert decode_image(encode(scene(size), format_), limits, 32)
+    with pytest.raises(ImageTooLarge, match="1000"):
+        decode_image(encode(scene((41, 25)), "WEBP"), limits, 32)
+
+
 def test_a_webp_that_claims_a_huge_canvas_is_refused() -> None:
     frames = {"save_all": True, "append_images": [scene(seed=1)], "lossless": True}
     data = bytearray(encode(scene(), "WEBP", **frames))
