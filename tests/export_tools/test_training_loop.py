@@ -82,6 +82,7 @@ def test_a_checkpoint_is_of_one_run_only(tmp_path: Path) -> None:
 _KILLED_RUN = """
 import os, signal, sys
 from pathlib import Path
+import torch
 from export_tools.training.checkpoint import CheckpointFile
 from export_tools.training.loop import train
 from tests.export_tools.test_training_loop import SCHEDULE, small_net
@@ -91,6 +92,7 @@ def tell(progress):
     if progress.step == 8:  # in the third of four epochs
         os.kill(os.getpid(), signal.SIGKILL)
 
+torch.set_num_threads(int(sys.argv[2]))
 kept = CheckpointFile(Path(sys.argv[1]), "a run")
 train(small_net(), Squares(), SCHEDULE, kept=kept, tell=tell)
 """
@@ -98,7 +100,8 @@ train(small_net(), Squares(), SCHEDULE, kept=kept, tell=tell)
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     file = tmp_path / "state.pt"
-    command = [sys.executable, "-c", _KILLED_RUN, str(file)]
+    threads = str(torch.get_num_threads())  # sums depend on how many share them
+    command = [sys.executable, "-c", _KILLED_RUN, str(file), threads]
     done = subprocess.run(command, cwd=ROOT, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     broken, unbroken = small_net(), small_net()
