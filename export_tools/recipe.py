@@ -133,11 +133,11 @@ class PackPart(_Part):
 
     bits: float = Field(gt=0, le=16)
     levels: Levels = "trellis"
-    steps: Steps = "fisher"
+    steps: Steps = "harm"
     compensate: bool = True
     prune: Share = 0.0
     damping: float = Field(default=0.01, gt=0, le=1)
-    row_damping: float | None = Field(default=0.1, gt=0)
+    row_damping: float | None = Field(default=1.0, gt=0)
     bit_price: float = Field(default=0.15, ge=0)
     images: int = Field(default=MIXTURES, ge=1, le=10_000)
     seed: int = Field(default=MIXTURE_SEED, ge=0)

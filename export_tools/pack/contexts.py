@@ -16,11 +16,13 @@ _FIRST = 17  # the context of symbols of size 1: below it are 17, for sizes down
 
 
 def find_contexts(symbols: NDArray[np.int16], shape: tuple[int, ...]) -> AxisSums:
-    """Return contexts for symbols int16 [size] of a tensor."""
+    """Return contexts for symbols int16 [size] of a tensor; those of a bias share one."""
     sizes = np.abs(symbols.astype(np.float64)).reshape(axes_of(shape))
     middle = sizes.mean() + _SOFTEN
 
     def relative(axes: tuple[int, int]) -> NDArray[np.int8]:
+        if len(shape) < 2:
+            return np.zeros_like(sizes.mean(axes), np.int8)
         part = np.log2((sizes.mean(axes) + _SOFTEN) / middle)
         rounded: NDArray[np.int8] = np.round(_WIDTH * part).astype(np.int8)
         return rounded

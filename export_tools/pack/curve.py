@@ -34,14 +34,14 @@ from service.engine.session import OrtSession, Session, SessionOptions
 
 _KMEANS = PackPlan(8, levels="kmeans", compensate=False)
 _UNIFORM = PackPlan(8, levels="uniform", steps="rms", compensate=False)
-_COMPENSATED = PackPlan(8, levels="uniform")
+_FISHER = PackPlan(8, levels="uniform", steps="fisher", row_damping=None)
 _TRELLIS = PackPlan(8)
 WAYS: dict[str, list[PackPlan]] = {
     "k-means": [replace(_KMEANS, bits=bits) for bits in (8, 6, 5, 4)],
     "k-means, half pruned": [replace(_KMEANS, bits=bits, prune=0.5) for bits in (8, 5)],
-    "uniform steps": [replace(_UNIFORM, bits=bits) for bits in (8, 5, 4, 3)],
-    "Fisher steps, compensated": [replace(_COMPENSATED, bits=bits) for bits in (6, 4, 3, 2)],
-    "Fisher steps, trellis": [replace(_TRELLIS, bits=b) for b in (8, 6, 5, 4, 3.5, 3, 2.5, 2)],
+    "uniform steps": [replace(_UNIFORM, bits=bits) for bits in (6, 4, 3)],
+    "Fisher steps, compensated": [replace(_FISHER, bits=bits) for bits in (4, 3, 2)],
+    "steps by harm, trellis": [replace(_TRELLIS, bits=bits) for bits in (8, 5, 4, 3, 2.5, 2)],
 }
 RESULTS = Path("docs/pack.csv")
 Planes = list[NDArray[np.uint8]]

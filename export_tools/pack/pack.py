@@ -2,14 +2,14 @@
 
 layers       which weights
 statistics   what calibration images say of them
-allocate     how coarse each layer may be
+allocate     how coarse each layer may be, by these or by its harm, measured
 rounding     weights to symbols, by prune, kmeans and compensate
 contexts     which of the coder's tables each symbol takes
 archive      the file
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -21,6 +21,7 @@ from export_tools.fp32 import Say
 from export_tools.graph_clean import clean_graph
 from export_tools.pack.allocate import find_steps, sizes_by_fisher, sizes_by_rms
 from export_tools.pack.archive import Coded, write_archive
+from export_tools.pack.harm import sizes_by_harm
 from export_tools.pack.layers import Layer, Values, find_layers, read_values, write_values
 from export_tools.pack.plan import PackPlan
 from export_tools.pack.rounding import round_bias, round_weight
@@ -28,6 +29,7 @@ from export_tools.pack.statistics import Statistics, gather
 from service.engine.manifest import CompressionStep
 
 Planes = Sequence[NDArray[np.uint8]]
+_HARM_IMAGES = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Prepared:
     layers: list[Layer]
     values: Values
     statistics: Mapping[str, Statistics]
-    images: int
+    planes: Planes
 
     @property
     def weights(self) -> Values:
@@ -65,25 +67,14 @@ def prepare(graph: bytes, planes: Planes) -> Prepared:
     layers = find_layers(model)
     if not layers:
         raise ExportError("The graph has no fp32 weights to pack.")
-    return Prepared(model, layers, read_values(model), gather(model, layers, planes), len(planes))
+    return Prepared(model, layers, read_values(model), gather(model, layers, planes), planes)
 
 
 def pack(prepared: Prepared, plan: PackPlan, say: Say = lambda _: None) -> Packed:
     """Pack a graph by a plan."""
-    weights = prepared.weights
-    if plan.steps == "fisher":
-        sizes = sizes_by_fisher(prepared.statistics, plan.damping)
-    else:
-        sizes = sizes_by_rms(weights)
-    steps = dict.fromkeys(weights, 0)
-    if plan.levels != "kmeans":
-        steps = find_steps(weights, sizes, plan.bits)
-    coded: dict[str, Coded] = {}
+    steps = _steps(prepared, plan, say)
+    coded = _round(prepared, steps, plan, say)
     for layer in prepared.layers:
-        say(f"rounding {layer.node}")
-        coded[layer.weight] = round_weight(
-            weights[layer.node], prepared.statistics[layer.node], steps[layer.node], plan
-        )
         if layer.bias is not None:
             coded[layer.bias] = round_bias(prepared.values[layer.bias])
     model = ModelProto()
@@ -91,6 +82,36 @@ def pack(prepared: Prepared, plan: PackPlan, say: Say = lambda _: None) -> Packe
     write_values(model, {name: item.values() for name, item in coded.items()})
     graph = clean_graph(model)
     in_order = [coded[t.name] for t in model.graph.initializer if t.name in coded]
-    settings = plan.settings() | {"calibration_views": prepared.images}
+    settings = plan.settings() | {"calibration_views": len(prepared.planes)}
     step = CompressionStep(step="packed", settings=settings)
     return Packed(write_archive(graph, in_order), graph, step)
+
+
+def _steps(prepared: Prepared, plan: PackPlan, say: Say) -> dict[str, int]:
+    """Return each layer's step, in eighths of an octave."""
+    weights = prepared.weights
+    if plan.levels == "kmeans":
+        return dict.fromkeys(weights, 0)
+    if plan.steps == "rms":
+        return find_steps(weights, sizes_by_rms(weights), plan.bits)
+    steps = find_steps(weights, sizes_by_fisher(prepared.statistics, plan.damping), plan.bits)
+    if plan.steps == "fisher":
+        return steps
+    coded = _round(prepared, steps, replace(plan, levels="uniform"), say)
+    rounded = {layer.node: coded[layer.weight].values() for layer in prepared.layers}
+    say("measuring each layer's harm")
+    planes = prepared.planes[:_HARM_IMAGES]
+    sizes = sizes_by_harm(prepared.model, prepared.layers, rounded, steps, planes)
+    return find_steps(weights, sizes, plan.bits)
+
+
+def _round(
+    prepared: Prepared, steps: Mapping[str, int], plan: PackPlan, say: Say
+) -> dict[str, Coded]:
+    """Return all weights, rounded, by their names."""
+    coded = {}
+    for layer in prepared.layers:
+        say(f"rounding {layer.node}")
+        weight, found = prepared.values[layer.weight], prepared.statistics[layer.node]
+        coded[layer.weight] = round_weight(weight, found, steps[layer.node], plan)
+    return coded

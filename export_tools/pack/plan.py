@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Levels = Literal["kmeans", "uniform", "trellis"]
-Steps = Literal["rms", "fisher"]
+Steps = Literal["rms", "fisher", "harm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class PackPlan:
         bits: of a weight. Of k-means: what a centroid's number takes before it is coded, whole.
             Otherwise: the entropy that plain rounding to the steps would have, on average.
         levels: centroids by k-means, multiples of a step, or the trellis's choice among them.
-        steps: as large as a layer's weights allow (`rms`) or as its answers do (`fisher`).
+        steps: as large as a layer's weights allow (`rms`), or as the net's answers do: by the
+            Fisher information (`fisher`), or by what rounding the layer alone did (`harm`).
         compensate: whether weights make up for what rounding the ones before them cost.
         prune: share of each layer's weights, the smallest, that become zero.
         damping: what is added to the inputs' moments, as a share of their mean.
@@ -25,11 +26,11 @@ class PackPlan:
 
     bits: float
     levels: Levels = "trellis"
-    steps: Steps = "fisher"
+    steps: Steps = "harm"
     compensate: bool = True
     prune: float = 0.0
     damping: float = 0.01
-    row_damping: float | None = 0.1
+    row_damping: float | None = 1.0
     bit_price: float = 0.15
 
     def settings(self) -> dict[str, str | int | float | bool | None]:

@@ -177,7 +177,8 @@ def _read_table(facts: _Reader) -> Table:
     lowest, count = facts.unpack(TABLE)
     if not 1 <= count <= MOST_SYMBOLS or lowest + count > np.iinfo(np.int16).max:
         raise DamagedArchive("A table of the archive has an impossible length.")
-    return Table(lowest, facts.array("<u2", count).astype(np.uint16))
+    low, high = (facts.array("u1", count).astype(np.uint16) for _ in range(2))
+    return Table(lowest, low + 256 * high)
 
 
 def _read_tensor(facts: _Reader, left: int) -> tuple[int, CodedTensor]:

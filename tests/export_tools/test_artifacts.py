@@ -15,6 +15,7 @@ from export_tools.int8 import Int8Result
 from export_tools.labels import imagenet_labels
 from export_tools.photos import gate_photos, selftest_photo
 from export_tools.publish import published_versions
+from export_tools.recipe import shipped_recipes
 from export_tools.triton import triton_config
 from export_tools.views import photos_to_planes
 from service.engine.artifact import checked_selftest, load_artifact
@@ -23,7 +24,12 @@ from service.engine.manifest import Manifest
 from service.engine.session import OrtSession, SessionOptions
 from tests.export_tools.graph_compare import graph_differences
 
-SHIPS = ("squeezenet1_1", "squeezenet1_1-int8", "efficientnet_lite0-int8")
+SHIPS = (
+    "squeezenet1_1",
+    "squeezenet1_1-int8",
+    "squeezenet1_1-packed",
+    "efficientnet_lite0-int8",
+)
 
 
 @pytest.fixture(params=SHIPS)
@@ -82,7 +88,11 @@ def test_every_model_is_sound_and_passes_its_self_test(
     loaded = load_artifact(folder / "1", SessionOptions())
     checked_selftest(loaded, describe_host())
     check_contract(shipped.graph, manifest.input, manifest.classes)
-    assert (folder / "config.pbtxt").read_text("utf-8") == triton_config(manifest)
+    config = folder / "config.pbtxt"
+    if shipped.archive is None:
+        assert config.read_text("utf-8") == triton_config(manifest)
+    else:
+        assert not config.exists()
     assert shipped.labels == imagenet_labels()
     assert shipped.selftest == selftest_photo()
 
@@ -112,6 +122,18 @@ def test_manifests_hold_no_facts_of_the_host_or_the_day(shipped: Draft) -> None:
         assert fact not in json.loads(text)
 
 
+def test_the_packed_model_that_ships_is_its_parent_s_half_megabyte(model_repository: Path) -> None:
+    packed = read_draft(model_repository / "squeezenet1_1-packed" / "1")
+    parent = read_draft(model_repository / "squeezenet1_1" / "1")
+    assert packed.manifest.file_bytes <= 500_000
+    assert packed.manifest.quality.parent == parent.manifest.name
+    assert len(packed.graph) == len(parent.graph)
+    recipe = shipped_recipes()[packed.manifest.name]
+    (step,) = packed.manifest.compression
+    assert recipe.pack is not None
+    assert recipe.pack.plan().settings().items() <= step.settings.items()
+
+
 def test_all_that_ships_is_small(model_repository: Path) -> None:
     files = [p for name in SHIPS for p in (model_repository / name).rglob("*") if p.is_file()]
     assert sum(path.stat().st_size for path in files) <= 15_000_000
@@ -119,7 +141,9 @@ def test_all_that_ships_is_small(model_repository: Path) -> None:
 
 def test_nothing_else_ships(model_repository: Path) -> None:
     parents = {entry.architecture for entry in SHIPPED}
-    assert set(SHIPS) <= parents | {f"{name}-int8" for name in parents}
+    assert set(SHIPS) <= parents | {
+        f"{name}-{kind}" for name in parents for kind in ("int8", "packed")
+    }
     for name in SHIPS:
         assert published_versions(model_repository, name) == [1]
     assert "/efficientnet_lite0/" in (model_repository / ".gitignore").read_text("utf-8").split()

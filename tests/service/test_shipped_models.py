@@ -8,7 +8,12 @@ from service.engine.repository import ModelRepository
 from service.engine.session import SessionOptions
 from tests.support.process import ROOT
 
-SHIPPED = ("efficientnet_lite0-int8", "squeezenet1_1", "squeezenet1_1-int8")
+SHIPPED = (
+    "efficientnet_lite0-int8",
+    "squeezenet1_1",
+    "squeezenet1_1-int8",
+    "squeezenet1_1-packed",
+)
 CAT = ROOT / "tests" / "data" / "cat.jpg"
 
 
