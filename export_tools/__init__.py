@@ -8,6 +8,7 @@ The way of an artifact, each step in its own module:
     fp32                -> the fp32 draft of an artifact
     int8                fp32 draft -> int8 draft: quantize, correct_bias, fold_input,
                         share_concat, then the gates
+    training/           a net of one's own, narrower or taught by another
     publish             draft -> folder, loaded back and self-tested before the rename
     artifacts           the table of what ships, and the loop over it
     cli                 `featherbox-export`

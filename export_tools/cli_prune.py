@@ -28,6 +28,7 @@ from export_tools.training.distil import Softening
 from export_tools.training.jobs import FOLDER, distil_job
 from export_tools.training.loop import Schedule
 from export_tools.training.prune_job import PruneOutcome, PruneWish, prune_job
+from export_tools.training.prune_plan import BLOCK
 from export_tools.training.start import Wanted
 from export_tools.training.trained import NET_FILE, load_trained
 
@@ -50,6 +51,9 @@ def prune(  # noqa: PLR0913, PLR0917  (one argument for each option of the comma
     by_sensitivity: Annotated[
         bool, typer.Option("--by-sensitivity", help="Spare the layers that matter; slower.")
     ] = False,
+    block: Annotated[
+        int, typer.Option("--block", min=1, help="Leave multiples of so many channels.")
+    ] = BLOCK,
     epochs: Epochs_ = None,
     batch: Batch = None,
     rate: Rate = None,
@@ -65,7 +69,9 @@ def prune(  # noqa: PLR0913, PLR0917  (one argument for each option of the comma
     with running(name or f"{model}-pruned", data, device, seed, states) as job:
         tuning = changed(Schedule(epochs=5, batch=16, rate=5e-4, seed=seed), epochs, batch, rate)
         trained = load_trained(states / model / NET_FILE)
-        wish = PruneWish(macs=macs, steps=steps, by_sensitivity=by_sensitivity, tuning=tuning)
+        wish = PruneWish(
+            macs=macs, steps=steps, by_sensitivity=by_sensitivity, multiple=block, tuning=tuning
+        )
         outcome = prune_job(job, trained, wish, model, f"{trained.command} && {command}")
         show(outcome.finished, to, replace_)
         _show_gain(outcome)

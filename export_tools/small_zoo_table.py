@@ -42,19 +42,31 @@ def main(
     """Train what is missing, and print the table of what is there."""
     ends = time.monotonic() + minutes * 60
     nets = tuple(net for net in NETS if not only or net.name in only.split(","))
-    zoo = SmallZoo(FOLDER, TEACHER, lambda text: console.print(text, markup=False))
+
+    def say(text: str) -> None:
+        if time.monotonic() > ends:
+            raise OutOfTime(text)
+        console.print(text, markup=False)
+
+    zoo = SmallZoo(FOLDER, TEACHER, say)
     rows: list[Row] = []
+    missing: list[str] = []
     with one_thread():
         for net, seed, kind in jobs(nets, seeds):
-            if time.monotonic() > ends:
-                console.print("out of time: call it again for what is missing")
-                break
-            rows.append(Row(net, seed, kind, getattr(zoo, kind)(net, seed)))
-        teacher = zoo.fp32(TEACHER, 0)
-    lines = summarise(rows)
-    print_table(console, lines, teacher)
+            try:
+                rows.append(Row(net, seed, kind, getattr(zoo, kind)(net, seed)))
+            except OutOfTime:
+                missing.append(f"{net.name}, seed {seed}: {kind}")
+        lines = summarise(rows)
+    print_table(console, lines, zoo.fp32(TEACHER, 0))
+    if missing:
+        console.print(f"missing: {len(missing)}; call it again for {missing[0]} and what follows")
     if save:
-        save_table(lines, teacher)
+        save_table(lines, zoo.fp32(TEACHER, 0))
+
+
+class OutOfTime(Exception):
+    """There is no time to begin what is not found finished."""
 
 
 if __name__ == "__main__":

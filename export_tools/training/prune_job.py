@@ -19,7 +19,7 @@ from export_tools.training.loop import (
     right_share,
     train,
 )
-from export_tools.training.prune_plan import Sensitivity, prune_to_macs, sensitivities
+from export_tools.training.prune_plan import BLOCK, Sensitivity, prune_to_macs, sensitivities
 from export_tools.training.trained import TrainedNet
 from export_tools.training.widths import Shapes, parse_shapes, write_shapes
 from models import count_macs, count_parameters
@@ -35,7 +35,7 @@ class PruneWish:
     macs: float = 0.5
     steps: int = 1
     by_sensitivity: bool = False
-    multiple: int = 8
+    multiple: int = BLOCK
     tuning: Schedule = field(default_factory=lambda: Schedule(epochs=5, batch=16, rate=5e-4))
 
 

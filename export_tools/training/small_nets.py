@@ -9,8 +9,8 @@ from export_tools.training.small_zoo import SmallNet
 
 NETS = (
     SmallNet("lightweight_cnn", "lightweight_cnn", 30, 3e-2),
-    SmallNet("squeezenet1_0", "squeezenet1_0", 18, 2.5e-3, share=0.25),
-    SmallNet("squeezenet1_1", "squeezenet1_1", 22, 2.5e-3, share=0.25),
+    SmallNet("squeezenet1_0", "squeezenet1_0", 30, 1.5e-3, share=0.25, warm_up=0.3),
+    SmallNet("squeezenet1_1", "squeezenet1_1", 30, 1.5e-3, share=0.25, warm_up=0.3),
     SmallNet("mobilenet_v1", "mobilenet_v1", 15, 2e-2, {"width": 0.25}),
     SmallNet("shufflenet_v1", "shufflenet_v1", 8, 1e-2, {"scale": 0.25}),
     SmallNet("xception", "xception", 7, 1e-2, share=0.12),

@@ -57,6 +57,8 @@ def summarise(rows: Sequence[Row], rounds: int = _ROUNDS) -> list[Line]:
     lines = []
     for name in dict.fromkeys(row.net.name for row in rows):
         own = {kind: [r for r in rows if r.net.name == name and r.kind == kind] for kind in _KINDS}
+        if not own["fp32"]:
+            continue
         graphs = {
             kind: own[kind][0].result.graph for kind in ("fp32", "int8", "pruned") if own[kind]
         }

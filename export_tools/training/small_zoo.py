@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ _INT8_CODE = ("compress", "correct_bias", "fold_input", "quantize", "schemes", "
 
 @dataclass(frozen=True, slots=True)
 class SmallNet:
-    """A net at 32 px; `share` of the channels of its narrowest variant, epochs, highest rate."""
+    """A net at 32 px: epochs, highest rate, `share` of the channels that its variant has."""
 
     name: str
     architecture: str
@@ -71,6 +71,7 @@ class SmallNet:
     rate: float
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     share: float = 1.0
+    warm_up: float = 0.15
 
     def build(self) -> nn.Module:
         """Build it with fresh weights from PyTorch's generator."""
@@ -82,11 +83,13 @@ class SmallNet:
 
     def schedule(self, seed: int) -> Schedule:
         """Return how it is trained."""
-        return Schedule(epochs=self.epochs, batch=25, rate=self.rate, seed=seed)
+        return Schedule(
+            epochs=self.epochs, batch=25, rate=self.rate, warm_up=self.warm_up, seed=seed
+        )
 
     def tuning(self, seed: int) -> Schedule:
-        """Return how it is fine-tuned after pruning: as it was trained."""
-        return Schedule(epochs=self.epochs, batch=25, rate=self.rate, seed=seed + 1000)
+        """Return how it is fine-tuned after pruning: as it was trained, on other draws."""
+        return replace(self.schedule(seed), seed=seed + 1000)
 
 
 @dataclass(frozen=True, slots=True)

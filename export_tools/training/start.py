@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import partial
 
+from torch import nn
+
 from export_tools.errors import WeightsError
 from export_tools.request import Typed, parse_options, resolve
 from export_tools.training.trained import TrainedNet
@@ -57,6 +59,7 @@ def pretrained(wanted: Wanted) -> TrainedNet:
         input_size=request.input_size,
         new_head=True,
     )
+    _start_alive(loaded.net, wanted, bool(loaded.untrained))
     return TrainedNet(
         net=loaded.net,
         architecture=wanted.architecture,
@@ -70,6 +73,14 @@ def pretrained(wanted: Wanted) -> TrainedNet:
     )
 
 
+def _start_alive(net: nn.Module, wanted: Wanted, new_head: bool) -> None:
+    """Let a new head of SqueezeNet begin above 0: its ReLU passes no gradient below."""
+    if new_head and wanted.architecture.startswith("squeezenet"):
+        last = [part for part in net.modules() if isinstance(part, nn.Conv2d)][-1]
+        assert last.bias is not None
+        nn.init.ones_(last.bias)
+
+
 def fresh(wanted: Wanted) -> TrainedNet:
     """Return a net with weights drawn by a seed; raises `ModelError`."""
     policy = random_crop(wanted.architecture, wanted.input_size).policy()
@@ -77,8 +88,10 @@ def fresh(wanted: Wanted) -> TrainedNet:
         wanted.architecture, parse_options(wanted.architecture, wanted.variant)
     )
     build = partial(build_net, wanted.architecture, policy.height, options)
+    net = build_seeded(build, len(wanted.labels), wanted.seed)
+    _start_alive(net, wanted, new_head=True)
     return TrainedNet(
-        net=build_seeded(build, len(wanted.labels), wanted.seed),
+        net=net,
         architecture=wanted.architecture,
         options=options,
         normalisation=_IMAGENET,

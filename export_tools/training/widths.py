@@ -75,15 +75,19 @@ def _ties(channels: ChannelMap, place: Mapping[int, int], count: int) -> list[in
 
 
 def kept_counts(
-    strands: list[Strand], shares: Mapping[int, float], multiple: int = 1, least: int = 1
+    strands: list[Strand],
+    shares: Mapping[int, float],
+    multiple: int = 1,
+    *,
+    least: int | None = None,
 ) -> list[int]:
     """Return how many channels of each strand are kept.
 
     Args:
         strands: of `find_strands`.
         shares: to keep, by the number of the tie; what is not named stays.
-        multiple: a count that the kept ones should be a multiple of, where that leaves enough.
-        least: channels to keep of each strand.
+        multiple: of what the kept ones should be; strands that have no more than that stay whole.
+        least: channels to keep of each strand; small strands then get narrower too.
     """
     counts = []
     for strand in strands:
@@ -91,8 +95,12 @@ def kept_counts(
         if strand.fixed or share >= 1.0:
             counts.append(count)
             continue
-        unit = strand.multiple if strand.multiple > 1 or count < 2 * multiple else multiple
-        kept = max(unit, math.ceil(least / unit) * unit, round(share * count / unit) * unit)
+        unit = strand.multiple if strand.multiple > 1 else multiple
+        if least is not None:
+            unit = unit if strand.multiple > 1 or count >= 2 * multiple else 1
+            kept = max(unit, math.ceil(least / unit) * unit, round(share * count / unit) * unit)
+        else:
+            kept = max(unit, round(share * count / unit) * unit)
         counts.append(min(count, kept))
     return counts
 

@@ -10,6 +10,7 @@ from export_tools.errors import ExportError
 from export_tools.training.channels import ChannelMap, trace_channels
 from export_tools.training.prune import channel_norms, prune
 from export_tools.training.prune_plan import (
+    BLOCK,
     Sensitivity,
     narrowed,
     prune_to_macs,
@@ -183,3 +184,17 @@ def test_an_operation_that_is_not_understood_is_named() -> None:
 
     with pytest.raises(ExportError, match="cumsum"):
         trace_channels(Strange(), SIDE)
+
+
+def test_channels_are_kept_in_blocks_and_small_layers_whole() -> None:
+    net = a_net("mobilenet_v1", {"width": 0.25})
+    widths = {
+        name: part.out_channels
+        for name, part in prune_to_macs(net, SIDE, 0.5).net.named_modules()
+        if isinstance(part, nn.Conv2d)
+    }
+    assert widths["conv_stem"] == 8
+    assert all(width in (8, 16) or width % BLOCK == 0 for width in widths.values())
+    # Where blocks are too coarse for the goal, smaller ones are tried.
+    small = a_net("lightweight_cnn", {})
+    assert count_macs(prune_to_macs(small, SIDE, 0.45).net, SIDE) < 0.45 * count_macs(small, SIDE)
