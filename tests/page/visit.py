@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Request, TimeoutError, expect
 
 from tests.support.images import photo
 from tests.support.server import LiveServer
@@ -72,10 +72,15 @@ class Visit:
         script = f"(id) => ((chart) => {expression})(Chart.getChart(document.getElementById(id)))"
         return self.page.evaluate(script, canvas)
 
-    def overflow(self) -> int:
-        """Return by how many pixels the page is wider than its window."""
-        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        return width
+    def fits(self) -> bool:
+        """Tell whether the page is as narrow as its window, once its plots have followed."""
+        try:
+            self.page.wait_for_function(
+                "document.documentElement.scrollWidth <= innerWidth", timeout=10_000
+            )
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         """Check that all went to the page's own server and that nothing was complained of."""

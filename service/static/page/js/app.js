@@ -35,7 +35,7 @@ async function readModels() {
 function offerModels() {
   const ready = listed.models.filter(({ state }) => state === "ready");
   const options = ready.map(({ name }) => [name, name]);
-  const auto = listed.auto ? [["auto", "auto: the server chooses"]] : [];
+  const auto = listed.auto && ready.length > 1 ? [["auto", "auto: the server chooses"]] : [];
   fillSelect(byId("model"), [...auto, ...options], listed.default);
   fillSelect(byId("other"), options.length ? [["", "no other"], ...options] : [], "");
   partModels();
