@@ -17,6 +17,7 @@ from service.errors import InvalidParameter, Overloaded
 # A larger model is taken only if it leaves this share of the time unused; the forecast is a 95th
 # percentile, and one image in twenty takes longer.
 _SPARE = 0.25
+_HEED = 3.0  # how many times a wait counts against a larger model
 _UNMEASURED = 2.0  # times the median of the first few inferences
 _ASSUMED_WORK_MS = 5.0
 
@@ -116,9 +117,11 @@ class Chooser:
         """
         found = self.candidates(default, promise)
         left_ms = promise.max_latency_ms - waited_ms
+        # Those behind this image wait as well: a queue is taken seriously before it is long.
+        calm_ms = promise.max_latency_ms - _HEED * max(waited_ms, self._wait_ms())
         fastest = min(found, key=lambda c: (c.work_ms, c.least_ms))
         for place, candidate in enumerate(found):
-            if candidate.work_ms <= (1 - _SPARE) * left_ms:
+            if candidate.work_ms <= (1 - _SPARE) * (left_ms if candidate is fastest else calm_ms):
                 reason = "most accurate" if place == 0 else "most accurate in time"
                 other = None if candidate is fastest else fastest
                 return Choice(candidate, reason, waited_ms + candidate.work_ms, other)

@@ -52,7 +52,8 @@ def box(tmp_path: Path) -> Box:
     ("max_latency_ms", "waited_ms", "chosen"),
     [
         (100.0, 0.0, ("large", "most accurate")),
-        (100.0, 40.0, ("middle", "most accurate in time")),
+        (100.0, 15.0, ("middle", "most accurate in time")),
+        (100.0, 40.0, ("small", "most accurate in time")),
         (20.0, 0.0, ("middle", "most accurate in time")),
         (100.0, 90.0, ("small", "most accurate in time")),
         (100.0, 97.5, ("small", "fastest")),
@@ -72,6 +73,11 @@ def test_a_promise_that_cannot_be_kept_any_more_is_not_begun(box: Box) -> None:
 def test_what_no_idle_box_could_keep_is_the_clients_mistake(box: Box) -> None:
     with pytest.raises(InvalidParameter, match=r"at least 2\.0"):
         box.chooser.admit(box.default, Promise(1.0))
+
+
+def test_a_queue_behind_the_image_counts_as_well(box: Box) -> None:
+    box.wait_ms = 15.0
+    assert box.choose(100.0) == ("middle", "most accurate in time")
 
 
 def test_an_idle_box_tries_what_the_forecast_doubts(box: Box) -> None:
