@@ -6,15 +6,14 @@ Runs in a process of its own, in Python: about 0.1 ms of CPU a request.
 """
 
 import asyncio
-import multiprocessing
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection as Pipe
 from typing import NamedTuple, cast
 
 import uvloop
 
+from benchmarks.processes import in_own_process
 from benchmarks.raw_client import content_length
 from benchmarks.traffic import LoadResult, Traffic, load_result
 
@@ -27,20 +26,11 @@ def open_loop(port: int, traffic: Traffic, per_s: float, seconds: float) -> Load
 
     A request that finds all 512 connections busy, or has no answer after 15 s, has failed.
     """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(sender, port, traffic, per_s, seconds))
-    process.start()
-    sender.close()
-    try:
-        result: LoadResult = receiver.recv()
-    finally:
-        process.join()
-    return result
+    return in_own_process(_run, port, traffic, per_s, seconds)
 
 
-def _run(sender: Pipe, port: int, traffic: Traffic, per_s: float, seconds: float) -> None:
-    sender.send(uvloop.run(_Clients(port).post(traffic.requests(), per_s, seconds)))
+def _run(port: int, traffic: Traffic, per_s: float, seconds: float) -> LoadResult:
+    return uvloop.run(_Clients(port).post(traffic.requests(), per_s, seconds))
 
 
 class Reply(NamedTuple):

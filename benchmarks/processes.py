@@ -1,12 +1,18 @@
-"""What a process and its children cost, from /proc, and how they are ended: by their own pids."""
+"""Processes of a benchmark: how to start them, what they cost (from /proc), how to end them."""
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _TICK_MS = 1e3 / os.sysconf("SC_CLK_TCK")
 _STOP_WITHIN_S = 15.0
@@ -59,6 +65,26 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
+def in_own_process(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what `work` returns, called in a fresh process; raises EOFError if it raises.
+
+    Args:
+        work: a function of a module, for the process imports it by its name.
+        args: what it is called with; all must pickle.
+        kwargs: likewise.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, work, args, kwargs))
+    process.start()
+    sender.close()
+    try:
+        result: T = receiver.recv()
+    finally:
+        process.join()
+    return result
+
+
 @contextlib.contextmanager
 def pinned(cpus: int | None) -> Iterator[None]:
     """Let processes started inside the block use only the first `cpus` CPUs; None leaves all."""
@@ -69,6 +95,12 @@ def pinned(cpus: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def _answer(
+    sender: Pipe, work: Callable[..., object], args: tuple[object], kwargs: dict[str, object]
+) -> None:
+    sender.send(work(*args, **kwargs))
 
 
 def _stat(pid: int) -> list[str]:

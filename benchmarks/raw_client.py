@@ -1,12 +1,11 @@
 """A closed-loop HTTP client over raw sockets, in a process of its own: the fallback for wrk."""
 
-import multiprocessing
 import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 
+from benchmarks.processes import in_own_process
 from benchmarks.traffic import LoadResult, Traffic, load_result
 
 _TIMEOUT_S = 30.0
@@ -23,19 +22,10 @@ class _Client:
 
 def post_for(port: int, traffic: Traffic, clients: int, seconds: float) -> LoadResult:
     """Send `traffic` in turn over `clients` kept-alive connections for `seconds`."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(sender, port, traffic, clients, seconds))
-    process.start()
-    sender.close()
-    try:
-        result: LoadResult = receiver.recv()
-    finally:
-        process.join()
-    return result
+    return in_own_process(_run, port, traffic, clients, seconds)
 
 
-def _run(sender: Connection, port: int, traffic: Traffic, count: int, seconds: float) -> None:
+def _run(port: int, traffic: Traffic, count: int, seconds: float) -> LoadResult:
     requests = traffic.requests()
     clients = [_Client() for _ in range(count)]
     threads = [
@@ -51,7 +41,7 @@ def _run(sender: Connection, port: int, traffic: Traffic, count: int, seconds: f
     latencies = [value for client in clients for value in client.latencies_ms]
     refused = sum(client.refused for client in clients)
     failed = sum(client.failed for client in clients)
-    sender.send(load_result(spent, latencies, refused, failed))
+    return load_result(spent, latencies, refused, failed)
 
 
 def _post_until(

@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 import itertools
-import multiprocessing
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection as Pipe
 from typing import NamedTuple
 
 import uvloop
 
 from benchmarks.open_loop import Connection
+from benchmarks.processes import in_own_process
 from benchmarks.reliability.serving import on_cpu
 from benchmarks.summary import percentile
 
@@ -79,23 +78,12 @@ def flood(
         seconds: how long.
         cpu: where the generator runs, by its place; None is anywhere.
     """
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_run, args=(sender, port, [list(kind) for kind in kinds], per_s, seconds)
-    )
     with on_cpu(cpu):
-        process.start()
-    sender.close()
-    try:
-        result: Flood = receiver.recv()
-    finally:
-        process.join()
-    return result
+        return in_own_process(_run, port, [list(kind) for kind in kinds], per_s, seconds)
 
 
-def _run(sender: Pipe, port: int, kinds: list[list[bytes]], per_s: float, seconds: float) -> None:
-    sender.send(uvloop.run(_Clients(port, Flood(seconds)).send(kinds, per_s)))
+def _run(port: int, kinds: list[list[bytes]], per_s: float, seconds: float) -> Flood:
+    return uvloop.run(_Clients(port, Flood(seconds)).send(kinds, per_s))
 
 
 @dataclass(slots=True)

@@ -1,8 +1,6 @@
 """The load generators: what they send and what they count."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -10,6 +8,7 @@ from benchmarks.closed_loop import parse_wrk
 from benchmarks.open_loop import open_loop
 from benchmarks.raw_client import content_length, post_for
 from benchmarks.traffic import LoadResult, Traffic
+from tests.support.stub_server import QuietHandler, stub_server
 
 WRK = """Running 2s test @ http://127.0.0.1:8000
   1 threads and 4 connections
@@ -25,12 +24,10 @@ RESULT requests=600 duration_us=2000000 p50_us=13000 p99_us=27500 status=20 fail
 BODIES = (b"good" * 20_000, b"bad")
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """Accepts long bodies and refuses short ones."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  (http.server's name)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert body in BODIES
         self.send_response(200 if len(body) > 3 else 503)
@@ -38,18 +35,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"ok")
 
-    def log_message(self, *arguments: object) -> None:
-        pass
-
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    with stub_server(Handler) as port:
+        yield port
 
 
 def test_the_result_line_of_wrk_is_read() -> None:

@@ -5,10 +5,8 @@ import hashlib
 import io
 import re
 import tarfile
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,20 +19,19 @@ from benchmarks.reliability.row import MET, MISSED, NOT_MEASURED, Faults, Option
 from benchmarks.reliability.scorecard import ROWS, run, tally
 from tests.support.images import photo
 from tests.support.process import ROOT
+from tests.support.stub_server import QuietHandler, stub_server
 from tests.support.waiting import wait_until
 
 PAGE = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     """Answers by the first byte of the body."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  (http.server's name)
         self.give(self.rfile.read(int(self.headers["Content-Length"]))[:1])
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802
         self.give(b"g")
 
     def give(self, kind: bytes) -> None:
@@ -49,18 +46,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    def log_message(self, *arguments: object) -> None:
-        pass
-
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    with stub_server(Handler) as port:
+        yield port
 
 
 def test_there_is_a_row_for_each_of_the_29_figures() -> None:

@@ -1,10 +1,8 @@
 """Traces: what a collector on loopback receives, over OTLP, of real requests."""
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from service.api.tracing import start_tracing
 from service.errors import SettingUnusable
 from tests.support.images import photo
 from tests.support.server import serving, settings_for
+from tests.support.stub_server import QuietHandler, stub_server
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 STAGES = ["queue", "decode", "preprocess", "inference", "postprocess"]
@@ -25,8 +24,8 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
     """Run a collector; yield its URL and the spans that it has received."""
     spans: list[Any] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802  (http.server's name)
             body = self.rfile.read(int(self.headers["content-length"]))
             for group in ExportTraceServiceRequest.FromString(body).resource_spans:
                 names = {a.key: a.value.string_value for a in group.resource.attributes}
@@ -36,18 +35,8 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1/traces", spans
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with stub_server(Handler) as port:
+        yield f"http://127.0.0.1:{port}/v1/traces", spans
 
 
 def attributes(span: Any) -> dict[str, str | int]:
