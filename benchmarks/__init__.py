@@ -3,7 +3,7 @@
     photos, options, summary, machine, results      what every benchmark shares
     server, processes, artifacts                    a real server in its own process, what it costs
     traffic, closed_loop, raw_client, open_loop     load generators (wrk where it is installed)
-    engine, in_process, plain                       the same work with no server at all
+    engine, in_process, bare_pool, plain            the same work with no server at all
     rivals                                          other servers, in environments of their own
     micro, floors, load, compare, memory,           one benchmark each
     cold_start, growth, large_image, shortcuts

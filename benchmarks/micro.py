@@ -1,8 +1,9 @@
 """Where the time of one request goes: by stage in process, and what HTTP and Python add.
 
 For each model: the median of each stage on one thread, in process; the CPU time of the bare work;
-the CPU time that the server spends on a request with one and with four clients. The difference
-is the overhead of HTTP, Python and the hop between threads.
+the CPU time that the server spends on a request with one and with four clients, and how much of
+that on the event loop's thread. The difference is the overhead of HTTP, Python and the hop between
+threads.
 """
 
 import statistics
@@ -15,6 +16,7 @@ from benchmarks.in_process import in_process
 from benchmarks.machine import describe_machine, headline
 from benchmarks.options import make_parser, names
 from benchmarks.photos import make_photos
+from benchmarks.processes import main_thread_cpu_ms
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import RunningServer, running_server
 from benchmarks.summary import Row, median_rows
@@ -53,9 +55,10 @@ def measure(
     bare = in_process(partial(classifier, repository, name), photos, seconds)
     row = {**stages, "stages_sum": sum(stages.values()), "in_process_cpu": bare.cpu_ms}
     for clients in _CLIENTS:
-        spent = server_cpu_ms(server, name, photos, clients, seconds)
+        spent, on_loop = server_cpu_ms(server, name, photos, clients, seconds)
         row[f"server_cpu_{clients}"] = spent
         row[f"overhead_cpu_{clients}"] = spent - bare.cpu_ms
+        row[f"loop_cpu_{clients}"] = on_loop
     return row
 
 
@@ -69,13 +72,14 @@ def stage_medians(model: Model, photos: list[bytes]) -> dict[str, float]:
 
 def server_cpu_ms(
     server: RunningServer, name: str, photos: list[bytes], clients: int, seconds: float
-) -> float:
-    """Return the CPU time that the server spends on one request under a closed loop, ms."""
+) -> tuple[float, float]:
+    """Return the CPU time of one request under a closed loop: all, and on the event loop, ms."""
     traffic = Traffic(tuple(photos), (f"/classify?model={name}",))
     closed_loop(server.port, traffic, clients, 1.0)
-    before = server.cpu_ms()
+    before, loop_before = server.cpu_ms(), main_thread_cpu_ms(server.pid)
     result = closed_loop(server.port, traffic, clients, seconds).require_clean()
-    return (server.cpu_ms() - before) / result.answered
+    spent, on_loop = server.cpu_ms() - before, main_thread_cpu_ms(server.pid) - loop_before
+    return spent / result.answered, on_loop / result.answered
 
 
 if __name__ == "__main__":

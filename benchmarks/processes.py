@@ -39,6 +39,11 @@ def cpu_ms(pid: int) -> float:
     return ticks * _TICK_MS
 
 
+def main_thread_cpu_ms(pid: int) -> float:
+    """Return the time that a process's first thread has run, ms (to the nanosecond)."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e6
+
+
 def pss_bytes(pid: int) -> int:
     """Return the proportional set size of a process tree: shared pages are split, bytes."""
     total = 0

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from benchmarks import cold_start, large_image, memory, shortcuts
 from benchmarks.artifacts import bilinear_copy
+from benchmarks.bare_pool import pool_tail
 from benchmarks.compare import OUT_OF_BOX, compare
-from benchmarks.engine import FP32, shipped_in
+from benchmarks.engine import FP32, classifier, shipped_in
 from benchmarks.goals import Goal
 from benchmarks.load import closed_round
 from benchmarks.machine import describe_machine, headline
@@ -21,11 +22,14 @@ from benchmarks.photos import make_large_photos, make_photos
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.rivals.catalogue import RIVALS
 from benchmarks.server import running_server
-from benchmarks.summary import Row, median_rows
+from benchmarks.summary import Row, median_rows, summarise
+from service.engine.host import describe_host, worker_threads
 
 Values = dict[str, list[float]]  # by key of a goal, one a round
 
 _QUICK_SECONDS = 2.0
+# Two short loads, so that less drifts between a load and what it is divided by.
+_LOADS_A_ROUND = 2
 
 _GOALS = {
     "same_work": Goal("requests/s over the in-process ceiling: fp32, bilinear", "at least", 0.95),
@@ -60,6 +64,9 @@ def main() -> None:
     table: list[Row] = [goal.row(values.get(key, [])) for key, goal in _GOALS.items()]
     table += accuracy_rows(accuracy)
     print_table(table)
+    for kind in ("fp32", "default"):
+        tail = summarise(values[f"bare_tail_{kind}"])
+        say(f"p99 over p50 of 4 clients of the worker pool, no HTTP, {kind}: {tail}")
     save_rows(table, "table", machine, options.save)
 
 
@@ -69,7 +76,9 @@ def measure(options: argparse.Namespace) -> tuple[Values, list[Row]]:
     values: Values = defaultdict(list)
     photos, large = make_photos(), make_large_photos()
     for number in range(options.rounds):
-        _add_load(values, repository, models[0], photos, options.seconds)
+        loads = 1 if options.quick else _LOADS_A_ROUND
+        for _ in range(loads):
+            _add_load(values, repository, models[0], photos, options.seconds / loads)
         pss = memory.measure(repository, models[:1], photos)
         values["pss_loaded"].append(pss["pss_loaded_mb"])
         values["pss_used"].append(pss["pss_used_mb"])
@@ -85,6 +94,7 @@ def _add_load(
     values: Values, repository: Path, default: str, photos: list[bytes], seconds: float
 ) -> None:
     """Add one round of load for fp32 with the rivals' preprocessing, and for the default model."""
+    cpus = worker_threads(describe_host().cpus)
     with bilinear_copy(repository, FP32) as same_work:
         for kind, folder, model in (("fp32", same_work, FP32), ("default", repository, default)):
             with running_server(folder, default_model=model, models=model) as server:
@@ -92,6 +102,8 @@ def _add_load(
             one, four = rows
             values[f"one_{kind}"].append(one["p50_ratio"])
             values[f"tail_{kind}"].append(four["p99_over_p50"])
+            bare = classifier(folder, model)
+            values[f"bare_tail_{kind}"].append(pool_tail(bare, photos, cpus, 4, seconds))
             if kind == "fp32":
                 values["same_work"].append(four["ratio"])
 

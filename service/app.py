@@ -153,6 +153,8 @@ def _repository(settings: Settings, host: Host, cpus: float) -> ModelRepository:
         allow_provider_fallback=settings.allow_provider_fallback,
         intra_op_threads=settings.intra_op_threads,
         lone_request_threads=settings.lone_request_threads or worker_threads(cpus),
+        max_batch=settings.max_batch,
+        max_delay_ms=settings.max_delay_ms,
     )
     check_providers(options)
     return ModelRepository(

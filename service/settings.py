@@ -70,6 +70,18 @@ class Settings(BaseSettings):
         le=256,
         description="ONNX Runtime threads for an image that is alone; 0 is one for each CPU.",
     )
+    max_batch: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Images of one model that may share an inference; 0 is 1 on the CPU, else 8.",
+    )
+    max_delay_ms: float = Field(
+        2.0,
+        ge=0,
+        le=1000,
+        description="Longest wait for images that are being decoded, to share an inference, ms.",
+    )
     queue_per_thread: int = Field(
         32, ge=0, le=10_000, description="Images of one model that may wait for each worker thread."
     )

@@ -92,7 +92,7 @@ def classify_body(
         result, more = classify_with_wishes(context, asked, asked.wishes, image, received, alone)
         record.model = asked.served.name
     times = result.times
-    times.queue = queued_ms
+    times.queue += queued_ms
     times.decode += unpacked_ms
     times.total = (time.perf_counter() - received) * 1e3
     if context.shadow is not None:
@@ -129,7 +129,7 @@ async def classify_batch(request: Request) -> Response:
     def work_on(upload: Upload) -> Callable[[float], Classification]:
         def work(queued_ms: float) -> Classification:
             result = loaded.classify(upload.data, asked.top_k, context.limits)
-            result.times.queue = queued_ms
+            result.times.queue += queued_ms
             return result
 
         return work

@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from service.engine.batcher import Batcher, make_batcher
 from service.engine.decode import DecodeLimits
 from service.engine.faults import Faults
 from service.engine.fbz import expand
@@ -33,6 +34,10 @@ from service.errors import (
     UnsafeGraph,
 )
 
+# Between the nodes of one inference. Waking a thread that sleeps takes as long as a small node;
+# much longer than this, it would keep the CPU from whoever else has work by now.
+_LONE_SPINS_US = 100
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -40,6 +45,7 @@ class LoadedModel:
 
     `lone_session`, if there is one, is for an image that has the box to itself: it spreads one
     inference over several threads, which only pays while the other CPUs have nothing to do.
+    `batcher`, if there is one, lets images that are in work at the same time share a run.
     """
 
     manifest: Manifest
@@ -49,6 +55,7 @@ class LoadedModel:
     graph: bytes = b""
     lone_session: Session | None = None
     faults: Faults = field(default_factory=Faults)
+    batcher: Batcher | None = None
 
     def classify(
         self, data: bytes | memoryview, top_k: int, limits: DecodeLimits, alone: bool = False
@@ -56,7 +63,11 @@ class LoadedModel:
         """Classify one image; `alone` says that no other is in work. See `classify_image`."""
         session = self.lone_session if alone and self.lone_session else self.session
         try:
-            result = classify_image(data, session, self.manifest.input, self.labels, top_k, limits)
+            if self.batcher is None or session is self.lone_session:
+                policy, labels = self.manifest.input, self.labels
+                result = classify_image(data, session, policy, labels, top_k, limits)
+            else:
+                result = self._classify_among_others(self.batcher, data, top_k, limits)
         except RequestError:
             raise
         except Exception:
@@ -66,12 +77,23 @@ class LoadedModel:
             self.faults.count = 0
         return result
 
+    def _classify_among_others(
+        self, batcher: Batcher, data: bytes | memoryview, top_k: int, limits: DecodeLimits
+    ) -> Classification:
+        with batcher.seat() as seat:
+            result = classify_image(data, seat, self.manifest.input, self.labels, top_k, limits)
+        result.times.queue = seat.waited_ms
+        result.times.inference -= seat.waited_ms
+        return result
+
     def widened(self, options: SessionOptions) -> "LoadedModel":
         """Return the model with a session for lone images, if the options ask for one."""
         more = options.lone_request_threads > options.intra_op_threads
         if not more or self.session.providers[0] != "CPUExecutionProvider":
             return replace(self, graph=b"")
-        wide = replace(options, intra_op_threads=options.lone_request_threads)
+        wide = replace(
+            options, intra_op_threads=options.lone_request_threads, spins_us=_LONE_SPINS_US
+        )
         return replace(self, graph=b"", lone_session=OrtSession(self.graph, wide))
 
 
@@ -102,7 +124,8 @@ def load_artifact(version_folder: Path, options: SessionOptions) -> LoadedModel:
         raise ContractViolation(
             f"The graph has height, width, classes {shape}, its manifest says {promised}."
         )
-    return LoadedModel(manifest, labels, session, files[SELFTEST_FILE], graph)
+    batcher = make_batcher(session, options.max_batch, options.max_delay_ms / 1e3)
+    return LoadedModel(manifest, labels, session, files[SELFTEST_FILE], graph, batcher=batcher)
 
 
 def selftest(model: LoadedModel) -> None:

@@ -44,12 +44,19 @@ def infer_planes(model: LoadedModel, planes: NDArray[np.uint8], alone: bool = Fa
     """
     session = model.lone_session if alone and model.lone_session else model.session
     started = time.perf_counter()
+    waited_ms = 0.0
     try:
-        result = Inference(session.run(planes))
+        if model.batcher is None or session is model.lone_session:
+            result = Inference(session.run(planes))
+        else:
+            with model.batcher.seat() as seat:
+                result = Inference(seat.run(planes))
+            waited_ms = seat.waited_ms
     except Exception:
         model.faults.add()
         raise
     if model.faults.count:
         model.faults.count = 0
-    result.times.inference = (time.perf_counter() - started) * 1e3
+    result.times.queue = waited_ms
+    result.times.inference = (time.perf_counter() - started) * 1e3 - waited_ms
     return result

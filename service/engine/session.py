@@ -52,6 +52,9 @@ class SessionOptions:
     allow_provider_fallback: bool = False
     intra_op_threads: int = 1
     lone_request_threads: int = 1
+    spins_us: int = 0  # how long a thread of an inference looks for work before it sleeps
+    max_batch: int = 1  # images of one run, see `service.engine.batcher`
+    max_delay_ms: float = 0.0
 
 
 def available_providers() -> tuple[str, ...]:
@@ -122,7 +125,13 @@ def _create(graph: bytes, providers: list[str], options: SessionOptions) -> "ort
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = options.intra_op_threads
     settings.inter_op_num_threads = 1
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry(
+        "session.intra_op.allow_spinning", "1" if options.spins_us else "0"
+    )
+    if options.spins_us:
+        settings.add_session_config_entry(
+            "session.intra_op.spin_duration_us", str(options.spins_us)
+        )
     settings.log_severity_level = _FATAL_ONLY
     if _ON_CUDA & set(providers):
         ort.preload_dlls(directory="")  # CUDA and cuDNN from their wheels, where they are installed

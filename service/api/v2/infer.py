@@ -65,7 +65,7 @@ async def infer(request: Request) -> Response:
             return _Begun(wanted)
         alone = context.pool.in_flight == 1
         result = _infer_one(context, loaded, wanted.inputs, 0, alone)
-        result.times.queue = queued_ms
+        result.times.queue += queued_ms
         result.times.decode += (unpacked - started) * 1e3
         return _Begun(wanted, (_finish(asked, wanted, [result], received), result.times))
 
@@ -109,7 +109,7 @@ async def _infer_each(
     def work_on(number: int) -> Callable[[float], Inference]:
         def work(queued_ms: float) -> Inference:
             result = _infer_one(context, asked.loaded, inputs, number)
-            result.times.queue = queued_ms
+            result.times.queue += queued_ms
             return result
 
         return work
