@@ -4,7 +4,8 @@
 
 Each model is packed by every plan below, loaded in a process of its own, and compared with its fp32
 parent on the gate's views: crops of photos that calibration did not see. The rows are printed and
-written as CSV; `--plot` draws them (needs matplotlib: the extra `plots`).
+written as CSV; `--plot` draws them (needs matplotlib: the extra `plots`). Load times are only as
+good as the box was quiet; `footprint` takes those of single artifacts.
 """
 
 import argparse
@@ -135,6 +136,20 @@ def read_csv(path: Path) -> list[Point]:
         return TypeAdapter(list[Point]).validate_python(list(csv.DictReader(file)))
 
 
+def as_markdown(points: Sequence[Point]) -> str:
+    """Return the rows of one model as docs/pack.md has them."""
+    head = "| | bits | bytes | agreement | where sure | in top 5 | labelled |"
+    lines = [head, "|" + "---|" * 7]
+    for point in points:
+        facts = (
+            point.way, f"{point.bits:g}", f"{point.file_bytes:,}", f"{point.agreement:.3f}",
+            f"{point.agreement_sure:.3f}", f"{point.in_top5:.3f}",
+            f"{point.top1}/{point.labelled}",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(facts)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _session(graph: bytes) -> Session:
     return OrtSession(graph, SessionOptions())
 
@@ -148,7 +163,7 @@ def main() -> None:
     parser.add_argument("--from", dest="source", type=Path, default=Path("model_repository"))
     parser.add_argument("--images", type=int, default=480, help="mixtures to calibrate with")
     parser.add_argument("--csv", type=Path, default=RESULTS)
-    parser.add_argument("--plot", type=Path, help="an SVG file")
+    parser.add_argument("--plot", type=Path, help="an SVG or PNG file")
     options = parser.parse_args()
     console, points = Console(), []
     for model in options.models:

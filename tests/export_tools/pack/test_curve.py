@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from export_tools.draft import Draft
-from export_tools.pack.curve import Point, measure, read_csv, write_csv
+from export_tools.pack.curve import Point, as_markdown, measure, read_csv, write_csv
 from export_tools.pack.harm import divergence
 from export_tools.pack.plan import PackPlan
 from tests.export_tools.conftest import random_planes
+from tests.support.process import ROOT
 
 
 def test_each_plan_has_a_row_beside_the_parent_s(
@@ -37,3 +38,12 @@ def test_divergence_is_nothing_from_itself_and_more_from_others() -> None:
     first, second = first / first.sum(1, keepdims=True), second / second.sum(1, keepdims=True)
     assert divergence(first, first) < 1e-9
     assert divergence(first, second) > 0.1
+
+
+def test_the_tables_of_the_docs_are_those_of_the_measured_rows() -> None:
+    page = (ROOT / "docs" / "pack.md").read_text("utf-8")
+    points = read_csv(ROOT / "docs" / "pack.csv")
+    models = list(dict.fromkeys(point.model for point in points))
+    assert models == ["squeezenet1_1", "efficientnet_lite0"]
+    for model in models:
+        assert as_markdown([point for point in points if point.model == model]) in page
