@@ -6,6 +6,7 @@ maker unless this variable is set by then.
 
 import logging
 import os
+import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,7 @@ RUNTIME_VERSION: str = ort.__version__
 _FATAL_ONLY = 4
 
 _ON_CUDA = {"CUDAExecutionProvider", "TensorrtExecutionProvider"}
+_MOST_BOUND = 16  # shapes, that is batch sizes, for which a thread keeps memory on the device
 
 logger = logging.getLogger("featherbox.session")
 
@@ -46,7 +48,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """How a session is made."""
+    """How a session is made; with `bind`, I/O binding is used on a CPU as it always is on CUDA."""
 
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     allow_provider_fallback: bool = False
@@ -55,6 +57,7 @@ class SessionOptions:
     spins_us: int = 0  # how long a thread of an inference looks for work before it sleeps
     max_batch: int = 1  # images of one run, see `service.engine.batcher`
     max_delay_ms: float = 0.0
+    bind: bool = False
 
 
 def available_providers() -> tuple[str, ...]:
@@ -82,6 +85,11 @@ class OrtSession:
                 "check its driver and libraries, or set allow_provider_fallback."
             )
         self.height, self.width, self.classes = _contract_shape(self._session)
+        self._bound: _BoundRuns | None = None
+        if self.providers[0] in _ON_CUDA:
+            self._bound = _BoundRuns(self._session, self.classes, "cuda")
+        elif options.bind:
+            self._bound = _BoundRuns(self._session, self.classes, "cpu")
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Classify uint8 [batch, 3, height, width] into float32 [batch, classes].
@@ -90,12 +98,66 @@ class OrtSession:
             ModelFailed: the runtime could not run the graph.
         """
         try:
+            if self._bound is not None:
+                return self._bound.run(images)
             (probabilities,) = self._session.run((OUTPUT_NAME,), {INPUT_NAME: images})
         except Exception as error:  # the runtime's errors share no narrower base
             logger.error("inference failed: %s", error)
             raise ModelFailed("The model failed while it was run.") from error
         result: NDArray[np.float32] = probabilities
         return result
+
+
+class _BoundRuns:
+    """Runs a session on memory of the device that is kept and bound once.
+
+    Without it the runtime would take memory for input and output anew in each run. A binding
+    serves one run at a time, so each thread has its own, for each of the last batch sizes.
+    """
+
+    def __init__(self, session: "ort.InferenceSession", classes: int, device: str) -> None:
+        self._session = session
+        self._classes = classes
+        self._device = device
+        self._own = _OfThread()
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Classify uint8 [batch, 3, height, width] into float32 [batch, classes]."""
+        kept = self._own.bindings
+        binding = kept.pop(images.shape, None) or self._bind(images.shape)
+        kept[images.shape] = binding  # now the last to be dropped
+        if len(kept) > _MOST_BOUND:
+            del kept[next(iter(kept))]
+        binding.images.update_inplace(np.ascontiguousarray(images))
+        self._session.run_with_iobinding(binding.both)
+        probabilities: NDArray[np.float32] = binding.probabilities.numpy()
+        # On a CPU that is a view of what the next run writes over.
+        return probabilities.copy() if self._device == "cpu" else probabilities
+
+    def _bind(self, shape: tuple[int, ...]) -> "_Binding":
+        make = ort.OrtValue.ortvalue_from_shape_and_type
+        images = make(list(shape), np.uint8, self._device, 0)
+        probabilities = make([shape[0], self._classes], np.float32, self._device, 0)
+        both = self._session.io_binding()
+        both.bind_ortvalue_input(INPUT_NAME, images)
+        both.bind_ortvalue_output(OUTPUT_NAME, probabilities)
+        return _Binding(images, probabilities, both)
+
+
+class _OfThread(threading.local):
+    """What each thread has of its own: bindings by the shape of their input."""
+
+    def __init__(self) -> None:
+        self.bindings: dict[tuple[int, ...], _Binding] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """Input and output of one batch size on the device, and what ties them to the session."""
+
+    images: "ort.OrtValue"
+    probabilities: "ort.OrtValue"
+    both: "ort.IOBinding"
 
 
 def check_providers(options: SessionOptions) -> None:
@@ -136,17 +198,38 @@ def _create(graph: bytes, providers: list[str], options: SessionOptions) -> "ort
     if _ON_CUDA & set(providers):
         ort.preload_dlls(directory="")  # CUDA and cuDNN from their wheels, where they are installed
     try:
-        return ort.InferenceSession(graph, settings, providers=providers, enable_fallback=0)
+        return ort.InferenceSession(
+            graph,
+            settings,
+            providers=providers,
+            provider_options=[provider_options(name, options) for name in providers],
+            enable_fallback=0,
+        )
     except Exception as error:  # the runtime's errors share no narrower base
         logger.error("a session could not be made: %s", error)
         if providers[0] == "CPUExecutionProvider":
             raise UnsafeGraph("ONNX Runtime cannot load the graph.") from error
         if options.allow_provider_fallback:
-            return _create(graph, ["CPUExecutionProvider"], options)
+            return _create(graph, providers[1:] or ["CPUExecutionProvider"], options)
         raise ProviderUnavailable(
             f"{providers[0]} could not be started: check its driver and libraries, "
             "or set allow_provider_fallback."
         ) from error
+
+
+def provider_options(name: str, options: SessionOptions) -> dict[str, str]:
+    """Return what a provider must be told to share the CPUs as our worker threads do.
+
+    Left alone, OpenVINO gives one inference all CPUs and lets the others wait.
+    """
+    if name != "OpenVINOExecutionProvider":
+        return {}
+    at_once = max(1, options.lone_request_threads // options.intra_op_threads)
+    return {
+        "device_type": "CPU",
+        "num_of_threads": str(at_once * options.intra_op_threads),
+        "num_streams": str(at_once),
+    }
 
 
 def _contract_shape(session: "ort.InferenceSession") -> tuple[int, int, int]:

@@ -8,10 +8,17 @@ import onnx
 import pytest
 
 from benchmarks.reliability.files import graphs
-from service.engine.session import OrtSession, SessionOptions, available_providers
+from service.engine.session import (
+    OrtSession,
+    SessionOptions,
+    available_providers,
+    provider_options,
+)
 from service.errors import ContractViolation, ModelFailed, ProviderUnavailable, UnsafeGraph
 
 OPTIONS = SessionOptions()
+BOUND = SessionOptions(bind=True)  # as on CUDA, where memory of the device is bound once
+BOTH = pytest.mark.parametrize("options", [OPTIONS, BOUND], ids=["plain", "bound"])
 CPU = "CPUExecutionProvider"
 NEVER_BUILT = "AbacusExecutionProvider"
 
@@ -20,9 +27,10 @@ def session_of(model: onnx.ModelProto, options: SessionOptions = OPTIONS) -> Ort
     return OrtSession(model.SerializeToString(), options)
 
 
+@BOTH
 @pytest.mark.parametrize("batch", [1, 3, 8])
-def test_each_image_of_a_batch_has_its_own_answer(batch: int) -> None:
-    session = session_of(graphs.colour_graph())
+def test_each_image_of_a_batch_has_its_own_answer(batch: int, options: SessionOptions) -> None:
+    session = session_of(graphs.colour_graph(), options)
     images = np.zeros((batch, 3, graphs.HEIGHT, graphs.WIDTH), np.uint8)
     for i in range(batch):
         images[i, i % 3] = 255
@@ -38,8 +46,9 @@ def test_a_session_knows_the_shape_that_its_graph_declares() -> None:
     assert session.providers == (CPU,)
 
 
-def test_threads_share_a_session() -> None:
-    session = session_of(graphs.colour_graph())
+@BOTH
+def test_threads_share_a_session(options: SessionOptions) -> None:
+    session = session_of(graphs.colour_graph(), options)
     rng = np.random.default_rng(0)
     shape = (1, 3, graphs.HEIGHT, graphs.WIDTH)
     inputs = [rng.integers(0, 256, shape, np.uint8) for _ in range(64)]
@@ -47,6 +56,18 @@ def test_threads_share_a_session() -> None:
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(session.run, inputs))
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_bound_memory_gives_the_same_answers_whatever_came_before() -> None:
+    plain, bound = (session_of(graphs.colour_graph(), options) for options in (OPTIONS, BOUND))
+    rng = np.random.default_rng(0)
+    # more batch sizes than are kept bound, each twice, and one picture that is no whole block
+    sizes = [*range(1, 21), *range(20, 0, -1)]
+    inputs = [rng.integers(0, 256, (n, 3, graphs.HEIGHT, graphs.WIDTH), np.uint8) for n in sizes]
+    inputs.append(inputs[4][:, :, :, ::-1])
+    wanted = [plain.run(images) for images in inputs]
+    found = [bound.run(images) for images in inputs]  # all kept: none may be written over
+    assert all(np.array_equal(a, b) for a, b in zip(wanted, found, strict=True))
 
 
 BROKEN = dict(graphs.broken_contracts())
@@ -67,10 +88,11 @@ def test_what_the_runtime_cannot_load_is_refused_without_its_text(data: bytes) -
     assert caught.value.detail == "ONNX Runtime cannot load the graph."
 
 
+@BOTH
 def test_a_graph_that_fails_when_it_runs_is_a_failed_model(
-    capfd: pytest.CaptureFixture[str],
+    options: SessionOptions, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    session = session_of(graphs.failing_when_run())
+    session = session_of(graphs.failing_when_run(), options)
     with pytest.raises(ModelFailed) as caught:
         session.run(np.zeros((1, 3, graphs.HEIGHT, graphs.WIDTH), np.uint8))
     assert "ONNXRuntimeError" not in caught.value.detail
@@ -89,6 +111,13 @@ def test_a_provider_that_the_runtime_lacks_is_an_error_that_says_what_to_do() ->
 def test_a_provider_that_may_be_replaced_is() -> None:
     options = SessionOptions(providers=(NEVER_BUILT,), allow_provider_fallback=True)
     assert session_of(graphs.colour_graph(), options).providers == (CPU,)
+
+
+def test_openvino_runs_as_many_at_once_as_there_are_cpus() -> None:
+    options = SessionOptions(intra_op_threads=2, lone_request_threads=8)
+    asked = provider_options("OpenVINOExecutionProvider", options)
+    assert asked == {"device_type": "CPU", "num_of_threads": "8", "num_streams": "4"}
+    assert provider_options(CPU, options) == {}
 
 
 def test_the_cpu_is_always_among_the_providers() -> None:
