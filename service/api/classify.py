@@ -11,14 +11,13 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from service.api.answers import JSON_TYPE, Classified, image_text, single_text
 from service.api.body import read_body
 from service.api.choices import classify_with_wishes, model_of_batch, text_with
 from service.api.context import Context, context_of
 from service.api.intake import Asked, take_in
-from service.api.jobs import ClientGone, JobsInTurn, JobWaiter
+from service.api.jobs import JobsInTurn, JobWaiter
 from service.api.openapi import SEVERAL_IMAGES, SINGLE_IMAGE, problems
 from service.api.record import RequestRecord, record_of
 from service.api.schemas import BatchBody, ClassifyBody
@@ -27,13 +26,6 @@ from service.engine.pipeline import Classification
 from service.errors import FeatherboxError
 
 router = APIRouter(tags=["classify"])
-
-
-class Silence(Response):
-    """Nothing, for a client that has gone."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send nothing."""
 
 
 @router.post(
@@ -55,7 +47,8 @@ async def classify(request: Request) -> Response:
         return classify_body(context, record, asked, body, received, queued_ms)
 
     waiter = JobWaiter(context.pool, asked.served.name, asked.deadline)
-    done = await waiter.result(waiter.submit(work))
+    async with waiter.watching(request.receive):
+        done = await waiter.result(waiter.submit(work))
     record.classified.append((asked.served, done.times))
     return Response(done.body, media_type=JSON_TYPE)
 
@@ -143,8 +136,6 @@ async def classify_batch(request: Request) -> Response:
             results = [
                 await _outcome(record, asked, jobs, received, upload.filename) for upload in uploads
             ]
-    except ClientGone:
-        return Silence()
     finally:
         jobs.drop()
     head = to_json({"model": asked.served.name, "version": str(asked.served.version)})

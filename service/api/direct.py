@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.jobs import ClientGone
 from service.api.problems import error_answer, respond
 from service.api.record import record_of
 from service.errors import FeatherboxError
@@ -42,6 +43,8 @@ class DirectRoutes:
             return
         try:
             response = await endpoint(Request(scope, receive))
+        except ClientGone:
+            return  # nothing is sent: nobody waits
         except FeatherboxError as error:
             response = respond(error_answer(record_of(scope), error))
         await response(scope, receive, send)

@@ -70,13 +70,14 @@ async def infer(request: Request) -> Response:
         return _Begun(wanted, (_finish(asked, wanted, [result], received), result.times))
 
     waiter = JobWaiter(context.pool, asked.served.name, asked.deadline)
-    begun = await waiter.result(waiter.submit(begin))
-    if begun.answered is not None:
-        answer, times = begun.answered
-        record.classified.append((asked.served, times))
-        return answer
-    record.images = len(begun.wanted.inputs)
-    results = await _infer_each(context, asked, begun.wanted.inputs, waiter)
+    async with waiter.watching(request.receive):
+        begun = await waiter.result(waiter.submit(begin))
+        if begun.answered is not None:
+            answer, times = begun.answered
+            record.classified.append((asked.served, times))
+            return answer
+        record.images = len(begun.wanted.inputs)
+        results = await _infer_each(context, asked, begun.wanted.inputs, waiter)
     answer = _finish(asked, begun.wanted, results, received)
     record.classified.extend((asked.served, result.times) for result in results)
     return answer

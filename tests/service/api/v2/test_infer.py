@@ -3,6 +3,7 @@
 import base64
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 
@@ -130,6 +131,26 @@ def test_images_of_one_request_are_worked_on_side_by_side(server: LiveServer) ->
         session.wait_for_runs(2)
         session.gate.set()
         assert outputs(request.result(30))["label"] == ["red", "blue"]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_work_whose_client_has_left_is_dropped_and_counted(
+    small_server: LiveServer, count: int
+) -> None:
+    route = 'route="/v2/models/{name}/infer",status="499"'
+    left = f'featherbox_requests_total{{model="colours",{route}}} 2.0'
+    values = planes(*["red"] * count)
+    document = {"inputs": [tensor(values)]}
+    with gated(small_server.model()) as session:
+        for _ in range(2):  # one in work, one that waits
+            client = httpx.Client(base_url=small_server.url)
+            with client, pytest.raises(httpx.ReadTimeout):
+                client.post(INFER, json=document, timeout=0.2)
+        wait_until(lambda: left in small_server.client.get("/metrics").text, "they are counted")
+        assert small_server.context.pool.in_flight == 1
+        session.gate.set()
+        wait_until(lambda: small_server.context.pool.in_flight == 0, "all places are free")
+    assert session.runs == 1
 
 
 def test_a_bad_image_is_the_error_of_its_request_and_the_others_are_dropped(

@@ -132,15 +132,19 @@ def test_a_page_of_another_origin_is_answered_with_cors(server: LiveServer) -> N
         assert "access-control-allow-origin" not in live.classify_raw(PHOTO).headers
 
 
-def test_a_job_whose_client_has_gone_is_dropped_and_counted(small_server: LiveServer) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_job_whose_client_has_gone_is_dropped_and_counted(
+    server: LiveServer, plain: bool
+) -> None:
     gone = 'featherbox_requests_total{model="colours",route="/classify",status="499"} 2.0'
-    with gated(small_server.model()) as session:
-        with httpx.Client(base_url=small_server.url) as first:
+    settings = settings_for(server.context.settings.model_repository, worker_threads=1)
+    with serving(settings, plain=plain) as live, gated(live.model()) as session:
+        with httpx.Client(base_url=live.url) as first:
             for _ in range(2):  # one in work, one that waits
                 with pytest.raises(httpx.ReadTimeout):
                     first.post("/classify", content=PHOTO, headers=RAW, timeout=0.2)
-        wait_until(lambda: gone in small_server.client.get("/metrics").text, "they are counted")
-        assert small_server.context.pool.in_flight == 1
+        wait_until(lambda: gone in live.client.get("/metrics").text, "they are counted")
+        assert live.context.pool.in_flight == 1
         session.gate.set()
-        wait_until(lambda: small_server.context.pool.in_flight == 0, "all places are free")
+        wait_until(lambda: live.context.pool.in_flight == 0, "all places are free")
     assert session.runs == 1
