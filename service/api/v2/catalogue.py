@@ -56,6 +56,7 @@ async def _index_request(request: Request, context: Context) -> IndexRequest:
 
 @router.post(
     "/v2/repository/models/{name}/unload",
+    status_code=403,
     responses=errors(403),
     openapi_extra=NAME_IN_PATH,
     summary="Refused",
@@ -63,6 +64,7 @@ async def _index_request(request: Request, context: Context) -> IndexRequest:
 )
 @router.post(
     "/v2/repository/models/{name}/load",
+    status_code=403,
     responses=errors(403),
     openapi_extra=NAME_IN_PATH,
     summary="Refused",
