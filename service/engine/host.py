@@ -59,7 +59,7 @@ def describe_host() -> Host:
 def cpu_budget(root: Path = Path("/")) -> float:
     """Return the CPUs that this process may use: affinity and cgroup quota, v2 or v1."""
     allowed = float(len(os.sched_getaffinity(0)))
-    quotas = [*_quotas_v2(root), *_quota_v1(root)]
+    quotas = [*_quotas_v2(root), *_quotas_v1(root)]
     return min([allowed, *quotas])
 
 
@@ -83,26 +83,32 @@ def _cpuinfo(path: Path) -> tuple[str, frozenset[str]]:
 
 def _quotas_v2(root: Path) -> list[float]:
     """Return the quotas of this process's cgroup and of all above it, in CPUs."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    own = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    base = root / "sys/fs/cgroup"
-    folder = base / own.lstrip("/")
     quotas = []
-    while folder.is_relative_to(base):
+    for folder in _own_and_above(root, "", root / "sys/fs/cgroup"):
         quota, _, period = _read(folder / "cpu.max").partition(" ")
         if quota.isdigit() and period.isdigit():
             quotas.append(int(quota) / int(period))
-        folder = folder.parent
     return quotas
 
 
-def _quota_v1(root: Path) -> list[float]:
-    folder = root / "sys/fs/cgroup/cpu"
-    quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
-    return [int(quota) / int(period)] if quota.isdigit() and period.isdigit() else []
+def _quotas_v1(root: Path) -> list[float]:
+    quotas = []
+    for folder in _own_and_above(root, "cpu", root / "sys/fs/cgroup/cpu"):
+        quota, period = _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
+        if quota.isdigit() and period.isdigit():
+            quotas.append(int(quota) / int(period))
+    return quotas
+
+
+def _own_and_above(root: Path, controller: str, base: Path) -> list[Path]:
+    """Return the folders of this process's cgroup and of all above it, to `base`.
+
+    In a container the own one may be named as outside, and is not there; `base` is it then.
+    """
+    lines = [line.split(":", 2) for line in _read(root / "proc/self/cgroup").splitlines()]
+    own = [line[2] for line in lines if len(line) == 3 and controller in line[1].split(",")]
+    folder = base / (own[0] if own else "").lstrip("/")
+    return [path for path in (folder, *folder.parents) if path.is_relative_to(base)]
 
 
 def _read(path: Path) -> str:

@@ -55,8 +55,18 @@ def write(root: Path, files: dict[str, str]) -> Path:
             },
             0.4,
         ),
+        (
+            {
+                "proc/self/cgroup": "5:memory:/y\n3:cpu,cpuacct:/box/job\n0::/\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+                "sys/fs/cgroup/cpu/box/job/cpu.cfs_quota_us": "60000\n",
+                "sys/fs/cgroup/cpu/box/job/cpu.cfs_period_us": "100000\n",
+            },
+            0.6,
+        ),
     ],
-    ids=["own group", "group above", "own below", "namespace", "version 1"],
+    ids=["own group", "group above", "own below", "namespace", "version 1", "own of version 1"],
 )
 def test_a_cgroup_quota_bounds_the_cpus(
     tmp_path: Path, files: dict[str, str], quota: float
