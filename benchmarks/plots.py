@@ -1,7 +1,7 @@
-"""Pictures from the CSV files: rivals as bars, latency and throughput as curves.
+"""Pictures from the CSV files: rivals as bars, latency, throughput and `auto` as curves.
 
-Reads what --save wrote (compare-*.csv, growth-*.csv, the newest of each) and writes SVG into
-docs/. Needs matplotlib, which nothing else here does: pip install 'featherbox[plots]'.
+Reads what --save wrote (compare-*.csv, growth-*.csv, auto-*.csv, the newest of each) and writes
+SVG into docs/. Needs matplotlib, which nothing else here does: pip install 'featherbox[plots]'.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from benchmarks.results import say
 
 _RESULTS = Path(__file__).parent / "results"
 _OURS, _THEIRS, _INK = "#0b6e4f", "#9aa5ad", "#22292f"
+_OTHERS = ("#c8553d", "#3d6fc8", "#9aa5ad")
 _OUR_NAME = "featherbox"
 _BARE = "in process"
 
@@ -39,15 +40,16 @@ def main() -> None:
         "figure.constrained_layout.use": True,
     }  # fmt: skip
     for benchmark, draw, name in (
-        ("compare", draw_rivals, "rivals"),
-        ("growth", draw_growth, "growth"),
+        ("compare", draw_rivals, "performance-rivals"),
+        ("growth", draw_growth, "performance-growth"),
+        ("auto", draw_auto, "images/auto"),
     ):
         rows = newest(options.results, benchmark)
         if not rows:
             say(f"no {benchmark}-*.csv in {options.results}: run it with --save")
             continue
         draw(rows)
-        path = options.target / f"performance-{name}.{options.format}"
+        path = options.target / f"{name}.{options.format}"
         metadata = {"Date": None} if options.format == "svg" else {}
         pyplot.savefig(path, dpi=120, metadata=metadata)
         pyplot.close()
@@ -126,6 +128,60 @@ def _draw_curve(
     axes.set_xticks(places, [f"{place:.1f}" if place < 1 else f"{place:.0f}" for place in places])
     axes.minorticks_off()
     axes.grid(alpha=0.25)
+
+
+def draw_auto(rows: Sequence[Row]) -> None:
+    """Draw `auto` beside each model alone: kept promises, rate, tail, and who answered."""
+    _, ((rate, kept), (tail, shares)) = pyplot.subplots(2, 2, figsize=(10, 6))
+    asked = list(dict.fromkeys(row["asked"] for row in rows))
+    for name, colour in zip(asked, (_OURS, *_OTHERS), strict=False):
+        own = [row for row in rows if row["asked"] == name]
+        for axes, column in ((rate, "in_time_per_s"), (kept, "kept"), (tail, "p99_ms")):
+            _draw_ramp(axes, own, column, colour, name)
+    ramp = medians([row for row in rows if row["asked"] == "auto"], "factor", "offered_per_s")
+    most = rate.get_ylim()[1]
+    rate.plot([float(f) for f in ramp], list(ramp.values()), ":", color=_INK, label="offered")
+    rate.set_ylim(0, 1.15 * most)
+    rate.set_ylabel("answers in time, a second")
+    kept.axhline(0.99, color=_INK, linewidth=1, linestyle=":")
+    kept.set_ylabel("share of the answers\nwithin the promise (dots: 0.99)")
+    kept.set_ylim(0, 1.05)
+    tail.axhline(float(rows[0]["promise_ms"]), color=_INK, linewidth=1, linestyle=":")
+    tail.set_yscale("log")
+    tail.set_ylabel("p99, ms (dots: the promise)")
+    _draw_shares(shares, [row for row in rows if row["asked"] == "auto"], asked[1:])
+    rate.legend(frameon=False, fontsize=8)
+    for axes in (tail, shares):
+        axes.set_xlabel("load, of the fastest model's capacity")
+
+
+def _draw_ramp(axes: Axes, rows: Sequence[Row], column: str, colour: str, label: str) -> None:
+    values = medians(rows, "factor", column)
+    places = [float(key) for key in values]
+    axes.plot(places, list(values.values()), "-o", color=colour, markersize=4, label=label)
+    axes.set_xscale("log")
+    axes.set_xticks(places, [f"{place:g}" for place in places])
+    axes.minorticks_off()
+    axes.grid(alpha=0.25)
+
+
+def _draw_shares(axes: Axes, rows: Sequence[Row], models: Sequence[str]) -> None:
+    """Draw who answered with `auto`, and what was shed, as bars; the accuracy above them."""
+    shed, accuracy = medians(rows, "factor", "shed"), medians(rows, "factor", "accuracy")
+    bottom = dict.fromkeys(shed, 0.0)
+    for model, colour in zip(models, _OTHERS, strict=False):
+        given = medians(rows, "factor", f"by {model}")
+        heights = {key: given.get(key, 0.0) * (1 - shed[key]) for key in shed}
+        axes.bar(list(shed), list(heights.values()), bottom=list(bottom.values()),
+                 color=colour, label=model)  # fmt: skip
+        bottom = {key: bottom[key] + heights[key] for key in shed}
+    axes.bar(list(shed), [1 - low for low in bottom.values()], bottom=list(bottom.values()),
+             color="none", edgecolor=_INK, linewidth=0.5, label="shed")  # fmt: skip
+    for place, key in enumerate(shed):
+        axes.annotate(f"{accuracy[key]:.2f}", (place, 1.01), ha="center", fontsize=8)
+    axes.set_ylim(0, 1.25)
+    axes.set_ylabel("of the requests, with auto\n(above: mean top-1 of who answered)")
+    axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center")
 
 
 def medians(rows: Sequence[Row], key: str, column: str) -> dict[str, float]:
