@@ -146,7 +146,7 @@ def rejections(options: Options) -> Outcome:
         "at most 50 ms, all",
         bool(refused) and found <= 50 and complete,
         "never refuses" if other and not other.tenfold.count(503) else "",
-        f"of {len(refused)}; 30 ms of it are the pause that leaves room for the admitted",
+        f"of {len(refused)}",
     )
 
 

@@ -42,6 +42,8 @@ async def classify(request: Request) -> Response:
     asked = take_in(context, record, request.scope["query_string"], most_bytes)
     body = await read_body(request, most_bytes, context.settings.body_timeout_s)
     received = time.perf_counter()
+    if asked.wishes is not None:
+        context.chooser.check_wait(asked.wishes.longest_wait_ms)
 
     def work(queued_ms: float) -> Classified:
         return classify_body(context, record, asked, body, received, queued_ms)
@@ -88,6 +90,8 @@ def classify_body(
     times.queue += queued_ms
     times.decode += unpacked_ms
     times.total = (time.perf_counter() - received) * 1e3
+    if asked.wishes is not None and asked.wishes.promise is not None:
+        context.chooser.learn(asked.wishes.promise, times.total)
     if context.shadow is not None:
         context.shadow.offer(asked.served.name, image, result.predictions[0].label)
     if more is not None:

@@ -83,7 +83,7 @@ def _state(context: Context, reference: str) -> str:
 async def _probe(context: Context, name: str) -> str:
     """Run a loaded model once and return its state: ready, failed or stuck."""
     busy_s = context.pool.running_s()
-    if len(busy_s) == context.pool.threads and min(busy_s) > _LONGEST_JOB_S:
+    if len(busy_s) >= context.pool.threads and min(busy_s) > _LONGEST_JOB_S:
         return "stuck"
     try:
         probe = context.prober.probe(context.repository.find(name).require())

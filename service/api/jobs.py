@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from service.engine.workers import Job, WorkerPool
+from service.engine.job import Job
+from service.engine.workers import WorkerPool
 from service.errors import DeadlineExceeded, Overloaded
 
 T = TypeVar("T")

@@ -71,7 +71,8 @@ class Ledger:
             record = self._open.popleft()
             for served, times in record.classified:
                 served.window.add(times)
-                self._forecast.observe(served.name, times)
+                way_out_ms = record.duration_ms - (record.receive_ms or 0.0) - times.total
+                self._forecast.observe(served.name, times, max(0.0, way_out_ms))
                 self._metrics.observe_stages(served.name, times)
             if record.model is not None:
                 self._note_use(record, self._use[record.model])

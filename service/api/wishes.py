@@ -1,5 +1,6 @@
 """What a request may want besides one model's labels, checked against what is served."""
 
+import math
 from dataclasses import dataclass
 
 from service.api.context import Context
@@ -14,9 +15,13 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is wanted besides; None and 0 want nothing."""
+    """What is wanted besides; None and 0 want nothing.
+
+    `longest_wait_ms` is for how long a promise lets the image wait for a thread.
+    """
 
     promise: Promise | None = None
+    longest_wait_ms: float = math.inf
     compare: tuple[ServedModel, LoadedModel] | None = None
     min_confidence: float = 0.0
 
@@ -45,10 +50,11 @@ def read_wishes(context: Context, asked: ClassifyParameters, default: LoadedMode
         if asked.compare is None and not confidence:
             return None
     promise = compare = None
+    longest_ms = math.inf
     if automatic:
         promise = Promise(asked.max_latency_ms or settings.auto_latency_ms, asked.min_accuracy)
-        context.chooser.admit(default, promise)
+        longest_ms = context.chooser.admit(default, promise)
     if asked.compare is not None:
         other = context.repository.find(asked.compare)
         compare = other, other.require()
-    return Wishes(promise, compare, confidence)
+    return Wishes(promise, longest_ms, compare, confidence)

@@ -18,6 +18,11 @@ from service.errors import InvalidParameter, Overloaded
 # percentile, and one image in twenty takes longer.
 _SPARE = 0.25
 _HEED = 3.0  # how many times a wait counts against a larger model
+# What is kept free of a promise after answers that came late: each adds a share of the promise,
+# which the next ones that are in time take off again. So it settles where one in 200 is late.
+_CAUTION_UP = 0.1
+_CAUTION_DOWN = _CAUTION_UP / 199
+_MOST_CAUTION = 0.5
 _UNMEASURED = 2.0  # times the median of the first few inferences
 _ASSUMED_WORK_MS = 5.0
 
@@ -63,6 +68,20 @@ class Chooser:
         self._repository = repository
         self._benchmarks = benchmarks
         self._wait_ms = wait_ms
+        self._caution = 0.0  # worker threads write it; a lost update does not matter
+
+    def learn(self, promise: Promise, total_ms: float) -> None:
+        """Take note of how long an answer took from the body's last byte, and grow cautious if
+        that was too long.
+        """
+        self._learn(total_ms + self._benchmarks.forecast.ways_ms() > promise.max_latency_ms)
+
+    def _learn(self, late: bool) -> None:
+        change = _CAUTION_UP if late else -_CAUTION_DOWN
+        self._caution = min(max(0.0, self._caution + change), _MOST_CAUTION)
+
+    def _trusted_ms(self, promise: Promise) -> float:
+        return promise.max_latency_ms * (1 - self._caution)
 
     def candidates(self, default: LoadedModel, promise: Promise) -> list[Candidate]:
         """Return the ready models with the default model's labels, the most accurate first.
@@ -90,8 +109,11 @@ class Chooser:
                 raise InvalidParameter(min_accuracy=f"no model is known to be as accurate; {best}")
         return sorted(found, key=_rank, reverse=True)
 
-    def admit(self, default: LoadedModel, promise: Promise) -> None:
+    def admit(self, default: LoadedModel, promise: Promise) -> float:
         """Refuse early a request whose promise cannot be kept.
+
+        Returns:
+            For how long it may wait for a thread, ms.
 
         Raises:
             InvalidParameter: not even an idle box could keep it.
@@ -103,9 +125,18 @@ class Chooser:
             raise InvalidParameter(
                 max_latency_ms=f"must be at least {least_ms:.1f}, what the fastest model takes here"
             )
-        wait_ms = self._wait_ms()
         # A box that has nothing to do tries it: a pessimistic forecast is mended by answers alone.
-        if wait_ms and wait_ms + min(c.work_ms for c in found) > promise.max_latency_ms:
+        longest_ms = max(0.0, self._trusted_ms(promise) - min(c.work_ms for c in found))
+        self.check_wait(longest_ms)
+        return longest_ms
+
+    def check_wait(self, longest_ms: float) -> None:
+        """Refuse an image that would wait for longer than that; none waits on an idle box.
+
+        Raises:
+            Overloaded: it would.
+        """
+        if self._wait_ms() > longest_ms:
             raise _too_late()
 
     def choose(self, default: LoadedModel, promise: Promise, waited_ms: float) -> Choice:
@@ -118,14 +149,16 @@ class Chooser:
         found = self.candidates(default, promise)
         left_ms = promise.max_latency_ms - waited_ms
         # Those behind this image wait as well: a queue is taken seriously before it is long.
-        calm_ms = promise.max_latency_ms - _HEED * max(waited_ms, self._wait_ms())
-        fastest = min(found, key=lambda c: (c.work_ms, c.least_ms))
+        calm_ms = self._trusted_ms(promise) - _HEED * max(waited_ms, self._wait_ms())
+        fastest = min(found, key=lambda c: (c.least_ms, c.work_ms))
         for place, candidate in enumerate(found):
             if candidate.work_ms <= (1 - _SPARE) * (left_ms if candidate is fastest else calm_ms):
                 reason = "most accurate" if place == 0 else "most accurate in time"
                 other = None if candidate is fastest else fastest
                 return Choice(candidate, reason, waited_ms + candidate.work_ms, other)
-        if fastest.least_ms > left_ms:
+        # If it was not the waiting, but a pessimistic forecast, it is tried all the same.
+        if fastest.least_ms > left_ms or left_ms < fastest.work_ms <= promise.max_latency_ms:
+            self._learn(late=True)
             raise _too_late()
         return Choice(fastest, "fastest", waited_ms + fastest.work_ms)
 

@@ -19,6 +19,7 @@ from io import BytesIO
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from service.engine.effort import begin_long
 from service.engine.formats import name_of_unsupported
 from service.engine.jpeg_scans import check_scans
 from service.engine.pieces import check_pieces
@@ -32,6 +33,10 @@ _STRIP_PIXELS = 262_144
 
 # Pillow's decoder of WebP holds the picture about twice as often as the others do.
 _WEBP_COPIES = 2
+
+# From so many pixels on, decoding takes ten times as long as a small net's inference, or more.
+_LONG_PIXELS = 4_000_000
+_CHEAPER_BASELINE = 8  # times: a baseline JPEG, which is decoded at a smaller scale
 
 # What Pillow raises on damaged input (its own fuzz tests list the same). Their text can hold
 # heap addresses (CVE-2026-22778), so it is dropped and never chained into a log.
@@ -97,8 +102,10 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
     width, height = image.size
     if width * height > limits.header_pixels:
         raise _too_large(width, height, limits.header_pixels)
+    cost = width * height
     if image.format in {"JPEG", "MPO"}:
-        check_scans(data, width, height, limits.decoded_pixels)
+        if not check_scans(data, width, height, limits.decoded_pixels):
+            cost //= _CHEAPER_BASELINE
         image.draft(None, (2 * shorter_side, 2 * shorter_side))
         width, height = image.size
     most = limits.decoded_pixels
@@ -106,6 +113,8 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
         most //= _WEBP_COPIES
     if width * height > most:
         raise _too_large(width, height, most)
+    if cost > _LONG_PIXELS:
+        begin_long()
     try:
         image.load()
         orientation = _orientation(image)

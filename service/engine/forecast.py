@@ -2,7 +2,8 @@
 
 For a promise the slow ones count, not the median: the forecast is the 95th percentile of the last
 images, or of the benchmark, scaled by how much slower than their benchmarks the models in use are
-now, while there are none.
+now, while there are none. To that comes the way of the answer out of the process and, which nobody
+can measure from inside, of the request into it: they wait for the same thread.
 """
 
 import math
@@ -57,6 +58,7 @@ class Forecast:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._around = Recent(clock)
+        self._way_out = Recent(clock)
         self._inference: dict[str, Recent] = {}
         self._expected: dict[str, Benchmark] = {}
 
@@ -64,8 +66,9 @@ class Forecast:
         """Take in what a model takes with the box to itself."""
         self._expected[model] = benchmark
 
-    def observe(self, model: str, times: StageTimes) -> None:
-        """Take in an image that was answered."""
+    def observe(self, model: str, times: StageTimes, way_out_ms: float = 0.0) -> None:
+        """Take in an image that was answered, and how long its answer then took to be sent."""
+        self._way_out.add(way_out_ms)
         self._around.add(times.decode + times.preprocess + times.postprocess)
         recent = self._inference.get(model)
         if recent is None:
@@ -79,7 +82,12 @@ class Forecast:
             model: its name.
             otherwise_ms: its inference where nothing is known of it.
         """
-        return (self._around.p95() or 0.0) + self._inference_ms(model, otherwise_ms)
+        around_ms = (self._around.p95() or 0.0) + self.ways_ms()
+        return around_ms + self._inference_ms(model, otherwise_ms)
+
+    def ways_ms(self) -> float:
+        """Return how long a request and its answer take between the wire and the work."""
+        return 2 * (self._way_out.p95() or 0.0)
 
     def least_ms(self, model: str, otherwise_ms: float) -> float:
         """Return the inference of `model` with the box to itself, the median."""
@@ -92,13 +100,18 @@ class Forecast:
         if measured is not None:
             return measured
         expected = self._expected.get(model)
-        return (expected.batch1_p95_ms if expected else otherwise_ms) * self._slowdown()
+        if expected is None:
+            return otherwise_ms * max(1.0, self._slowdown())
+        return max(expected.batch1_p95_ms, expected.batch1_ms * self._slowdown())
 
     def _slowdown(self) -> float:
-        """Return how many times slower than alone the models in use are, at least 1."""
+        """Return how many times the median of its benchmark the 95th percentile is now.
+
+        That of a benchmark says less than its median: it is of few runs.
+        """
         ratios = [
-            measured / self._expected[name].batch1_p95_ms
+            measured / self._expected[name].batch1_ms
             for name, recent in self._inference.items()
             if name in self._expected and (measured := recent.p95()) is not None
         ]
-        return max([1.0, *ratios])
+        return max(ratios, default=0.0)

@@ -20,8 +20,10 @@ _START_OF_SCAN = 0xDA
 _OTHER_SEGMENTS = frozenset({0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)})
 
 
-def check_scans(data: bytes | memoryview, width: int, height: int, most_pixels: int) -> None:
+def check_scans(data: bytes | memoryview, width: int, height: int, most_pixels: int) -> bool:
     """Refuse a JPEG that would be held whole and is too large for that, or has too many scans.
+
+    Returns whether it is held whole.
 
     Args:
         data: the file's bytes.
@@ -32,7 +34,7 @@ def check_scans(data: bytes | memoryview, width: int, height: int, most_pixels: 
         ImageTooLarge: see above.
     """
     if is_one_baseline_scan(data):
-        return
+        return False
     if width * height > most_pixels:
         raise ImageTooLarge(
             f"The JPEG has {width} x {height} pixels and is progressive, the limit for such is "
@@ -40,6 +42,7 @@ def check_scans(data: bytes | memoryview, width: int, height: int, most_pixels: 
         )
     if count_scans(data) * width * height > _MOST_SCANNED_PIXELS:
         raise ImageTooLarge("The JPEG has far too many scans: save it as a baseline JPEG.")
+    return True
 
 
 def is_one_baseline_scan(data: bytes | memoryview) -> bool:

@@ -5,6 +5,9 @@ nothing is decoded for a request that cannot be answered. The threads take from 
 a lane that is full delays a job of another by one job, no more. A job whose deadline has passed,
 or that was cancelled, is dropped before its work begins.
 
+Work that takes long (a few images do, by their header) never occupies all threads: with one of
+them left, it is put aside for one more thread, which does nothing else.
+
 `concurrent.futures` does the same; its futures and executor cost twice as much of what handing
 over a job costs in all, and that is a tenth of a small net's inference.
 """
@@ -14,10 +17,13 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from service.errors import DeadlineExceeded, NotReady, Overloaded
+from service.engine.effort import ask_first
+from service.engine.job import Job, Lane
+from service.errors import NotReady, Overloaded
 
 T = TypeVar("T")
 
@@ -27,85 +33,6 @@ _FIRST_GUESS_S = 0.01
 
 def _ignore() -> None:
     """Stand in for a callback that nobody gave."""
-
-
-class Job(Generic[T]):
-    """One piece of work on its way through the pool, and its result."""
-
-    __slots__ = (
-        "_deadline", "_error", "_finished", "_on_done", "_pool", "_result", "_submitted", "lane",
-        "work",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        pool: "WorkerPool",
-        lane: "_Lane",
-        work: Callable[[float], T],
-        deadline: float,
-        on_done: Callable[[], object],
-    ) -> None:
-        self._pool = pool
-        self.lane = lane
-        self.work: Callable[[float], T] | None = work
-        self._deadline = deadline
-        self._on_done = on_done
-        self._result: T
-        self._error: BaseException | None = None
-        self._submitted = time.monotonic()
-        self._finished = threading.Lock()  # held until there is a result
-        self._finished.acquire()
-
-    def done(self) -> bool:
-        """Tell whether there is a result or an error."""
-        return not self._finished.locked()
-
-    def result(self, timeout_s: float = -1) -> T:
-        """Wait for the job on this thread; return its result or raise its error, once.
-
-        Raises:
-            DeadlineExceeded: it was dropped because its deadline had passed.
-            TimeoutError: it is not done within `timeout_s` (never, if negative).
-        """
-        if not self._finished.acquire(timeout=timeout_s):
-            raise TimeoutError
-        self._finished.release()
-        if self._error is None:
-            return self._result
-        # An error holds the frames that it came through, and the image in them. Were it held by
-        # this job or this frame, which are among them, it would stay until the collector's turn.
-        error, self._error = self._error, None
-        try:
-            raise error
-        finally:
-            del error
-
-    def cancel(self) -> bool:
-        """Drop the job if no thread has begun it, and let go of its work at once."""
-        return self._pool.withdraw(self)
-
-    def run(self, work: Callable[[float], T]) -> None:
-        """Do the work on this thread, unless it comes too late."""
-        begun = time.monotonic()
-        try:
-            if begun >= self._deadline:
-                raise DeadlineExceeded("The request's time ran out while it waited.")
-            self._result = work((begun - self._submitted) * 1e3)
-        except BaseException as error:  # whoever waits for the job gets it
-            self._error = error
-        self._pool.leave(self)
-        self._finished.release()
-        self._on_done()
-
-
-class _Lane:
-    """The jobs of one name; guarded by the pool's lock."""
-
-    __slots__ = ("in_flight", "waiting")
-
-    def __init__(self) -> None:
-        self.in_flight = 0
-        self.waiting: deque[Job[Any]] = deque()
 
 
 class WorkerPool:
@@ -118,20 +45,27 @@ class WorkerPool:
         self.threads = threads
         self.capacity = threads * (1 + queue_per_thread)  # of one lane
         self._lock = threading.Lock()
-        self._lanes: defaultdict[str, _Lane] = defaultdict(_Lane)
-        self._turns: deque[_Lane] = deque()  # the lanes in which a job waits
+        self._lanes: defaultdict[str, Lane] = defaultdict(lambda: Lane(self.capacity))
+        self._turns: deque[Lane] = deque()  # the lanes in which a job waits
         self._bell: SimpleQueue[bool] = SimpleQueue()  # rung for each job; False ends a thread
         self._in_flight = 0
         self._service_s = _FIRST_GUESS_S
         self._closed = False
-        self._begun: list[float | None] = [None] * threads
+        self._aside = 0  # jobs of those in flight
+        self._long: deque[Job[Any]] = deque()  # those of them that no thread has begun
+        self._long_bell: SimpleQueue[bool] = SimpleQueue()
+        self._at_long = [False] * threads
+        self._begun: list[float | None] = [None] * (threads + 1)
         self._workers = [
             threading.Thread(
                 target=self._work, args=(number,), name=f"worker-{number}", daemon=True
             )
             for number in range(threads)
         ]
-        for worker in self._workers:
+        self._long_worker = threading.Thread(
+            target=self._work_long, name="worker-long", daemon=True
+        )
+        for worker in (*self._workers, self._long_worker):
             worker.start()
 
     @property
@@ -151,8 +85,12 @@ class WorkerPool:
 
     def wait_ms(self) -> float:
         """Return how long a job admitted now would wait for a thread, going by the last ones."""
-        ahead = self._in_flight - self.threads + 1
+        ahead = self._in_flight - self._aside - self.threads + 1
         return max(0, ahead) * self._service_s / self.threads * 1e3
+
+    def jobs_per_s(self) -> float:
+        """Return how many jobs the threads do in a second, going by the last ones."""
+        return self.threads / self._service_s
 
     def in_flight_of(self, lane: str) -> int:
         """Return how many jobs of a lane are admitted and not finished."""
@@ -164,8 +102,8 @@ class WorkerPool:
         Raises:
             Overloaded: all places of the lane are taken.
         """
-        if self._lanes[lane].in_flight >= self.capacity:
-            raise self._overloaded()
+        if not self._lanes[lane].has_room():
+            raise self.overloaded()
 
     def submit(
         self,
@@ -191,9 +129,9 @@ class WorkerPool:
             queue = self._lanes[lane]
             if self._closed:
                 raise NotReady("The service is shutting down.")
-            if queue.in_flight >= self.capacity:
-                raise self._overloaded()
-            queue.in_flight += 1
+            if not queue.has_room():
+                raise self.overloaded()
+            queue.enter()
             self._in_flight += 1
             job = Job(self, queue, work, deadline, on_done)
             if not queue.waiting:
@@ -205,8 +143,7 @@ class WorkerPool:
     def leave(self, job: Job[Any]) -> None:
         """Free the place of a job that has run."""
         with self._lock:
-            self._in_flight -= 1
-            job.lane.in_flight -= 1
+            self._free(job)
 
     def withdraw(self, job: Job[Any]) -> bool:
         """Free the place of a job that no thread has begun, and tell whether it was so."""
@@ -214,9 +151,24 @@ class WorkerPool:
             if job.work is None:
                 return False
             job.work = None
-            self._in_flight -= 1
-            job.lane.in_flight -= 1
+            self._free(job)
             return True
+
+    def _free(self, job: Job[Any]) -> None:
+        self._in_flight -= 1
+        self._aside -= job.aside
+        job.lane.leave()
+
+    def put_aside(self, job: Job[T], work: Callable[[float], T]) -> bool:
+        """Let a job that takes long wait for the thread for such; tell whether there was room."""
+        with self._lock:
+            if 2 * len(self._long) >= self.capacity:
+                return False
+            job.work, job.aside = work, True
+            self._aside += 1
+            self._long.append(job)
+        self._long_bell.put(True)
+        return True
 
     def close(self, timeout_s: float = math.inf) -> bool:
         """Refuse new jobs and wait for those that were admitted.
@@ -231,28 +183,57 @@ class WorkerPool:
                 self._bell.put(False)
         give_up = time.monotonic() + timeout_s
         for worker in self._workers:
-            left_s = max(0.0, give_up - time.monotonic())
-            worker.join(None if left_s == math.inf else left_s)
-        return not any(worker.is_alive() for worker in self._workers)
+            _join(worker, give_up)
+        self._long_bell.put(False)  # nobody puts anything aside any more
+        _join(self._long_worker, give_up)
+        return not any(worker.is_alive() for worker in (*self._workers, self._long_worker))
 
     def _work(self, number: int) -> None:
+        ask_first(partial(self._may_take_long, number))
         while self._bell.get():
             with self._lock:
                 lane = self._turns.popleft()
                 job = lane.waiting.popleft()
                 if lane.waiting:
                     self._turns.append(lane)
-                work, job.work = job.work, None
+                work = job.take()
             if work is not None:
                 begun = self._begun[number] = time.monotonic()
-                job.run(work)
+                done = job.run(work)
                 self._begun[number] = None
-                # Both threads may write this estimate; a lost update does not matter.
-                self._service_s += _SMOOTHING * (time.monotonic() - begun - self._service_s)
+                if self._at_long[number]:
+                    self._at_long[number] = False
+                elif done:
+                    # Both threads may write this estimate; a lost update does not matter.
+                    self._service_s += _SMOOTHING * (time.monotonic() - begun - self._service_s)
             del job, work  # an idle thread must not hold the last image
 
-    def _overloaded(self) -> Overloaded:
+    def _work_long(self) -> None:
+        while self._long_bell.get():
+            with self._lock:
+                job = self._long.popleft()
+                work = job.take()
+            if work is not None:
+                self._begun[-1] = time.monotonic()
+                job.run(work)
+                self._begun[-1] = None
+            del job, work
+
+    def _may_take_long(self, number: int) -> bool:
+        """Tell whether a thread may begin what takes long: all but one may at the same time."""
+        with self._lock:
+            if not self._at_long[number] and sum(self._at_long) < self.threads - 1:
+                self._at_long[number] = True
+            return self._at_long[number]
+
+    def overloaded(self) -> Overloaded:
+        """Return the error of a job for which there is no place."""
         drain_s = self._in_flight * self._service_s / self.threads
         return Overloaded(
             "All places in the queue are taken: try again later.", max(1, math.ceil(drain_s))
         )
+
+
+def _join(thread: threading.Thread, give_up: float) -> None:
+    """Wait for the end of a thread until `give_up`, a `time.monotonic()`."""
+    thread.join(None if give_up == math.inf else max(0.0, give_up - time.monotonic()))

@@ -59,8 +59,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.active: Cycle | None = None
         self._phase = Phase.IDLE
         self._due = self._send_due = NEVER
-        self._head_bytes = self._fed_bytes = self._fed_in_vain = 0
-        self._got_body = self._held_up = False
+        self._head_bytes = self._fed_bytes = self._fed_in_vain = self._pieces = 0
+        self._held_up = False
         self._last = False
 
     def send(self, answer: Answer, record: RequestRecord, *, close: bool) -> None:
@@ -139,8 +139,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_progress(self) -> None:
         """Refuse what the parser swallows without end: a chunk's extension, or trailers."""
-        self._fed_in_vain = 0 if self._got_body else self._fed_in_vain + self._fed_bytes
-        self._got_body = False
+        self._fed_in_vain = 0 if self._pieces else self._fed_in_vain + self._fed_bytes
         if self._fed_in_vain > self._most_head_bytes:
             self._stop_reading(MalformedRequest("The body's framing has no end."))
 

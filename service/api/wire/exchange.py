@@ -15,7 +15,7 @@ from service.api.intake import take_in, too_large
 from service.api.problems import answer_to
 from service.api.record import NOTHING_SENT, RequestRecord
 from service.api.wire.front import NEVER
-from service.engine.workers import Job
+from service.engine.job import Job
 from service.errors import DeadlineExceeded, EmptyBody, Overloaded
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # The rest of a body that is refused is read to keep the connection, if it is no more than this.
 _MOST_READ_IN_VAIN = 1_000_000
 _NOTHING = b""
-# Clients that ask again at once would take the processors from the requests that were admitted.
-# Well below what a refusal may take (50 ms), and nothing to a client that heeds Retry-After.
-_SHED_AFTER_S = 0.03
 
 
 class Exchange:
@@ -112,9 +109,12 @@ class Exchange:
         if not self._body:
             self.refuse(EmptyBody("The body is empty: send the bytes of a photo."))
             return
+        context = self._connection.front.context
+        wishes = self._asked.wishes
         try:
-            pool = self._connection.front.context.pool
-            lane = self._asked.served.name
+            if wishes is not None:  # others have come since it was asked for the first time
+                context.chooser.check_wait(wishes.longest_wait_ms)
+            pool, lane = context.pool, self._asked.served.name
             self._job = pool.submit(self._work, self.deadline, self._done, lane)
         except Overloaded as error:
             self._shed(error)
@@ -153,9 +153,9 @@ class Exchange:
         self._send(answer)
 
     def _shed(self, error: Overloaded) -> None:
-        """Refuse after a pause, in which whoever asks again at once does not ask."""
+        """Refuse now or in a moment; what comes of the body until then is dropped."""
         self._shedding = True
-        self._timer = self._connection.loop.call_later(_SHED_AFTER_S, self.refuse, error)
+        self._connection.front.refuse_soon(self, error)
 
     def expire(self) -> None:
         """Give up, the deadline has passed; a job that waits is dropped."""

@@ -18,6 +18,13 @@ _MOST_LOOKS_A_SECOND = 50
 _FEWEST_LOOKS_A_SECOND = 4
 _LOOKS_IN_A_LIMIT = 8  # so that nothing ends later than an eighth of its time
 
+# A refusal is sent at once, which keeps the connections few. But so many for each image that is
+# answered take a quarter of a processor: then they wait for a while and are sent together, since
+# the clients are such as ask again at once. That is well below what a refusal may take (50 ms).
+_MOST_REFUSALS_A_JOB = 16
+_COUNTED_S = 0.1
+_TOGETHER_FOR_S, _TOGETHER_EVERY_S = 1.0, 0.03
+
 _HEAD = (
     "%scontent-length: %d\r\ncontent-type: %s\r\nx-request-id: %s\r\n"
     "x-content-type-options: nosniff\r\n%s\r\n"
@@ -32,6 +39,14 @@ class Watched(Protocol):
 
     def look(self, now: float) -> None:
         """End what is late at `now`, a `time.monotonic()`."""
+        ...
+
+
+class Refused(Protocol):
+    """A request that is refused."""
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with an error, unless it is answered."""
         ...
 
 
@@ -50,6 +65,9 @@ class Front:
         self._watching = False
         self._defaults: DefaultHeaders | None = None
         self._starts: dict[int, str] = {}
+        self._refused: list[tuple[Refused, Exception]] = []
+        self._refusals = 0
+        self._count_until = self._together_until = 0.0
 
     def watch(self, connections: Collection[Watched], loop: asyncio.AbstractEventLoop) -> None:
         """Look at the connections a few times a second, as long as there are any.
@@ -68,6 +86,27 @@ class Front:
         self._watching = False
         if connections:
             self.watch(connections, loop)
+
+    def refuse_soon(self, late: Refused, error: Exception) -> None:
+        """Refuse a request: at once, or where there are very many, together with others."""
+        now = time.monotonic()
+        if now >= self._count_until:
+            self._refusals, self._count_until = 0, now + _COUNTED_S
+        self._refusals += 1
+        if self._refusals > _MOST_REFUSALS_A_JOB * _COUNTED_S * self.context.pool.jobs_per_s():
+            self._together_until = now + _TOGETHER_FOR_S
+        if now >= self._together_until:
+            late.refuse(error)
+            return
+        self._refused.append((late, error))
+        if len(self._refused) == 1:
+            asyncio.get_running_loop().call_later(_TOGETHER_EVERY_S, self._refuse_all)
+
+    def _refuse_all(self) -> None:
+        refused, self._refused = self._refused, []
+        loop = asyncio.get_running_loop()
+        for late, error in refused:
+            loop.call_soon(late.refuse, error)  # were one to fail, the others would not
 
     def serialise(
         self, answer: Answer, record: RequestRecord, defaults: DefaultHeaders, *, close: bool

@@ -96,6 +96,40 @@ def test_what_this_queue_cannot_keep_is_shed(box: Box) -> None:
         box.chooser.admit(box.default, Promise(10.0))
 
 
+def test_it_says_how_long_an_image_may_wait(box: Box) -> None:
+    longest_ms = box.chooser.admit(box.default, Promise(10.0))
+    assert longest_ms == pytest.approx(8.0)
+    box.wait_ms = 7.9
+    box.chooser.check_wait(longest_ms)
+    box.wait_ms = 8.1
+    with pytest.raises(Overloaded):
+        box.chooser.check_wait(longest_ms)
+
+
+def test_answers_that_come_late_make_it_cautious_for_a_while(box: Box) -> None:
+    promise = Promise(100.0)
+    assert box.chooser.admit(box.default, promise) == pytest.approx(98.0)
+    box.chooser.learn(promise, 100.1)
+    assert box.chooser.admit(box.default, promise) == pytest.approx(88.0)
+    assert box.choose(100.0, 9.0) == ("middle", "most accurate in time")
+    for _ in range(199):
+        box.chooser.learn(promise, 99.9)
+    assert box.chooser.admit(box.default, promise) == pytest.approx(98.0)
+    assert box.choose(100.0, 9.0) == ("large", "most accurate")
+
+
+def test_caution_has_a_limit(box: Box) -> None:
+    for _ in range(100):
+        box.chooser.learn(Promise(100.0), 1e3)
+    assert box.chooser.admit(box.default, Promise(100.0)) == pytest.approx(48.0)
+
+
+def test_a_promise_that_was_broken_by_waiting_makes_it_cautious(box: Box) -> None:
+    with pytest.raises(Overloaded):
+        box.choose(100.0, 98.5)
+    assert box.chooser.admit(box.default, Promise(100.0)) == pytest.approx(88.0)
+
+
 def test_only_models_with_the_same_labels_are_candidates(box: Box) -> None:
     found = box.chooser.candidates(box.default, Promise(100.0))
     assert [candidate.served.name for candidate in found] == ["large", "middle", "small"]

@@ -11,38 +11,10 @@ import pytest
 
 from service.engine.workers import WorkerPool
 from service.errors import DamagedImage, DeadlineExceeded, NotReady, Overloaded
+from tests.support.crew import NEVER, Crew
 from tests.support.waiting import wait_until
 
-NEVER = float("inf")
 PAST = 0.0
-
-
-class Crew:
-    """A pool whose threads wait at a gate."""
-
-    def __init__(self, threads: int, queue_per_thread: int) -> None:
-        self.pool = WorkerPool(threads, queue_per_thread)
-        self.gate = threading.Event()
-        self.ran: list[str] = []
-
-    def wait(self, _queued_ms: float) -> None:
-        assert self.gate.wait(30)
-
-    def occupy(self) -> None:
-        """Let every thread wait at the gate."""
-        started = threading.Semaphore(0)
-
-        def job(queued_ms: float) -> None:
-            started.release()
-            self.wait(queued_ms)
-
-        for _ in range(self.pool.threads):
-            self.pool.submit(job, NEVER)
-            assert started.acquire(timeout=30)
-
-    def note(self, name: str, _queued_ms: float = 0.0) -> str:
-        self.ran.append(name)
-        return name
 
 
 @pytest.fixture
@@ -259,6 +231,20 @@ def test_a_pool_knows_how_long_its_threads_have_been_at_work(crew: Crew) -> None
     assert len(crew.pool.running_s()) == 2
     crew.gate.set()
     wait_until(lambda: crew.pool.running_s() == [], "the threads are idle")
+
+
+def test_what_was_not_done_says_nothing_of_how_long_work_takes(crew: Crew) -> None:
+    def refuse(_queued_ms: float) -> None:
+        raise Overloaded("not now", 1)
+
+    before = crew.pool._service_s
+    for _ in range(20):
+        with pytest.raises(Overloaded):
+            crew.pool.submit(refuse, NEVER).result(30)
+        with pytest.raises(DeadlineExceeded):
+            crew.pool.submit(lambda q: crew.note("late", q), PAST).result(30)
+    crew.pool.close()
+    assert crew.pool._service_s == before
 
 
 def test_closing_leaves_a_stuck_thread_behind() -> None:

@@ -179,7 +179,7 @@ def test_limits_leave_no_connection_behind(hasty: LiveServer) -> None:
 def test_who_is_tiring_to_read_lets_others_go_first_and_is_answered(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_LONG_FEED_S", -1.0)  # every piece is
+    monkeypatch.setattr(connection, "_MANY_PIECES", 0)  # a single one is
     tiny = b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n"
     chunked = head(Transfer_Encoding="chunked") + tiny
     for path in (b"/classify", b"/classify/batch", b"/nothing"):
