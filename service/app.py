@@ -1,9 +1,7 @@
 """The application: settings in, an ASGI app out. Nothing is built at import time."""
 
 import asyncio
-import contextlib
 import logging
-import os
 import signal
 import threading
 from collections.abc import AsyncIterator
@@ -185,16 +183,6 @@ def _shadow(
     )  # fmt: skip
 
 
-def _prefer_workers() -> None:
-    """Let this thread, the event loop's, wait for a moment rather than interrupt an inference.
-
-    On a busy processor every interruption costs caches, and under overload there are thousands a
-    second: each refusal is one. An idle processor takes the thread at once as ever.
-    """
-    with contextlib.suppress(AttributeError, OSError):  # Linux has it, and some sandboxes forbid it
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
@@ -223,7 +211,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     telling = asyncio.create_task(context.peers.keep_telling())
     if context.settings.benchmark_when_idle:
         context.benchmarks.start()
-    _prefer_workers()  # at last: threads that are started from here inherit it
     yield
     telling.cancel()
     context.benchmarks.close(_CLOSE_WITHIN_S)

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from service.api.answers import Answer
 from service.api.context import Context
 from service.api.record import RequestRecord
+from service.api.wire.turns import Turns
 
 NEVER = math.inf
 
@@ -68,6 +69,7 @@ class Front:
         self._refused: list[tuple[Refused, Exception]] = []
         self._refusals = 0
         self._count_until = self._together_until = 0.0
+        self._turns = Turns()
 
     def watch(self, connections: Collection[Watched], loop: asyncio.AbstractEventLoop) -> None:
         """Look at the connections a few times a second, as long as there are any.
@@ -90,6 +92,7 @@ class Front:
     def refuse_soon(self, late: Refused, error: Exception) -> None:
         """Refuse a request: at once, or where there are very many, together with others."""
         now = time.monotonic()
+        self._turns.overloaded(now)
         if now >= self._count_until:
             self._refusals, self._count_until = 0, now + _COUNTED_S
         self._refusals += 1

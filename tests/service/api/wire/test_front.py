@@ -7,6 +7,7 @@ import pytest
 from service.api.wire import front
 from service.api.wire.front import Front
 from service.errors import Overloaded
+from tests.support.loops import on_a_loop
 from tests.support.server import LiveServer
 
 ERROR = Overloaded("full", 1)
@@ -23,10 +24,13 @@ class Asked:
 
 
 def test_a_few_are_refused_at_once(server: LiveServer) -> None:
-    shared, asked = Front(server.context), Asked()
-    for told in range(1, 11):
-        shared.refuse_soon(asked, ERROR)
-        assert asked.told == told
+    async def refuse_some() -> None:
+        shared, asked = Front(server.context), Asked()
+        for told in range(1, 11):
+            shared.refuse_soon(asked, ERROR)
+            assert asked.told == told
+
+    on_a_loop(refuse_some)
 
 
 def test_very_many_are_refused_together(
@@ -42,4 +46,4 @@ def test_very_many_are_refused_together(
         while asked.told < 3:
             await asyncio.sleep(0)
 
-    asyncio.run(refuse_all())
+    on_a_loop(refuse_all)
