@@ -112,10 +112,12 @@ class SmallZoo:
         teacher: SmallNet,
         say: Callable[[str], None] = lambda _: None,
         test_images: int | None = None,
+        softening: Softening = SOFTENING,
     ) -> None:
-        """Take the folder of finished results and the bigger net that teaches."""
+        """Take the folder of finished results, the bigger net that teaches, and how it does."""
         self._steps = StepCache(folder, content_key)
         self._teacher = teacher
+        self._softening = softening
         self._say = say
         self._test_images = test_images
 
@@ -181,14 +183,14 @@ class SmallZoo:
 
         depends = [_depends(net, seed, kind)]
         if kind == "distilled":
-            depends += [_depends(self._teacher, 0, "fp32"), asdict(SOFTENING)]
+            depends += [_depends(self._teacher, 0, "fp32"), asdict(self._softening)]
         return self._steps.files(kind, depends, make)[0]
 
     def _labels_only(self) -> None:
         return None
 
     def _taught(self) -> Objective:
-        return _taught_by(self.fp32(self._teacher, 0).graph)
+        return _taught_by(self.fp32(self._teacher, 0).graph, self._softening)
 
     def _learn(
         self,
@@ -216,9 +218,9 @@ class SmallZoo:
         return read_digits("test", seed=_TEST_SEED, most=self._test_images)
 
 
-def _taught_by(graph: bytes) -> Objective:
+def _taught_by(graph: bytes, softening: Softening = SOFTENING) -> Objective:
     session = OrtSession(graph, SessionOptions(intra_op_threads=1))
-    return taught(model_teacher(session, INPUT), SOFTENING)
+    return taught(model_teacher(session, INPUT), softening)
 
 
 def content_key(depends: Any) -> str:
