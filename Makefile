@@ -14,13 +14,15 @@ export FEATHERBOX_HOST ?= 127.0.0.1
 export FEATHERBOX_PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-page check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries scorecard fuzz sbom audit image lock clean
+.PHONY: help serve exporter test test-page check lint types imports artifacts bench bench-quick bench-rivals check-zoo check-libraries scorecard fuzz sbom audit image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(SERVE)/.ready ## run the server on the models that ship (FEATHERBOX_HOST, FEATHERBOX_PORT)
 	@exec $(SERVE)/bin/featherbox serve
+
+exporter: $(DEV)/.ready ## install the exporter and all tools into .venv-dev, without running the tests
 
 test: $(DEV)/.ready ## run the tests
 	$(DEV)/bin/python -m pytest -n 2 --dist loadfile

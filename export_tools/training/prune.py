@@ -41,6 +41,7 @@ def prune(
     shares: Mapping[int, float],
     *,
     multiple: int = 1,
+    small: int | None = None,
     channels: ChannelMap | None = None,
 ) -> Pruned:
     """Keep a share of the channels of each tie of strands.
@@ -50,6 +51,7 @@ def prune(
         input_size: side of its images, px.
         shares: to keep, by the number of the tie; see `widths.find_strands`.
         multiple: counts are rounded to a multiple of this where they can be.
+        small: the multiple where there are no more channels than that; None leaves them whole.
         channels: of the net, if they are known already.
 
     Raises:
@@ -57,7 +59,7 @@ def prune(
     """
     channels = channels or trace_channels(net, input_size)
     strands = find_strands(channels)
-    shapes = shapes_of(channels, strands, kept_counts(strands, shares, multiple))
+    shapes = shapes_of(channels, strands, kept_counts(strands, shares, multiple, small=small))
     narrow = resized(net, shapes)
     theirs = trace_channels(narrow, input_size)
     chosen = _choose(channels, theirs, channel_norms(net, channels))

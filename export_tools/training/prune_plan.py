@@ -1,7 +1,8 @@
 """How much of which layer to prune: to a goal in MACs, evenly or by sensitivity."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import nn
 
@@ -35,6 +36,13 @@ class Sensitivity:
     falls: Mapping[float, float]
 
 
+class _Blocks(NamedTuple):
+    """Of what channel counts are multiples, and those of layers with no more than that."""
+
+    most: int
+    small: int
+
+
 def prune_to_macs(
     net: nn.Module,
     input_size: int,
@@ -50,7 +58,7 @@ def prune_to_macs(
         input_size: side of its images, px.
         goal: largest share of the MACs to leave.
         multiple: counts are rounded to a multiple of this, and smaller layers stay whole; where the
-            goal cannot be met so, of its half, and so on.
+            goal cannot be met so, those are rounded to its half, then all, and so on.
         found: sensitivities; each tie then keeps what costs at most a common fall. None lets
             every tie keep the same share.
 
@@ -64,14 +72,20 @@ def prune_to_macs(
     every = _ties(strands)
     alone = {tie for tie in every if sum(strand.together == tie for strand in strands) == 1}
     refusal = ExportError(f"The net cannot be pruned to {goal:.0%} of its MACs.")
-    while multiple >= 1:
+    for blocks in _blocks(multiple):
         for ties in (every, alone):
-            for shares in _candidates(channels, strands, ties, goal, multiple, found):
+            for shares in _candidates(channels, strands, ties, goal, blocks, found):
                 try:
-                    return prune(net, input_size, shares, multiple=multiple, channels=channels)
+                    return prune(
+                        net,
+                        input_size,
+                        shares,
+                        multiple=blocks.most,
+                        small=blocks.small,
+                        channels=channels,
+                    )
                 except ExportError as error:
                     refusal = error
-        multiple //= 2
     raise refusal
 
 
@@ -129,19 +143,32 @@ def sensitivities(
     return found
 
 
+def _blocks(multiple: int) -> Iterator[_Blocks]:
+    """Yield blocks to try in turn, the largest first.
+
+    Between layers whose channels fill no block the runtime puts them into another order and back,
+    so that small blocks are kept to the layers that have no choice.
+    """
+    while multiple >= 1:
+        yield _Blocks(multiple, multiple)
+        if multiple > 1:
+            yield _Blocks(multiple, multiple // 2)
+        multiple //= 2
+
+
 def _candidates(
     channels: ChannelMap,
     strands: list[Strand],
     ties: set[int],
     goal: float,
-    multiple: int,
+    blocks: _Blocks,
     found: list[Sensitivity] | None,
 ) -> list[dict[int, float]]:
     """Return the shares that meet the goal, the widest first, and a few narrower ones."""
-    most = goal * _macs(channels, strands, {}, multiple)
+    most = goal * _macs(channels, strands, {}, blocks)
 
     def fits(shares: Mapping[int, float]) -> bool:
-        return _macs(channels, strands, shares, multiple) <= most
+        return _macs(channels, strands, shares, blocks) <= most
 
     def evenly(level: float) -> dict[int, float]:
         return dict.fromkeys(ties, level)
@@ -179,11 +206,10 @@ def _share_for(item: Sensitivity, fall: float) -> float:
 
 
 def _macs(
-    channels: ChannelMap, strands: list[Strand], shares: Mapping[int, float], multiple: int
+    channels: ChannelMap, strands: list[Strand], shares: Mapping[int, float], blocks: _Blocks
 ) -> int:
-    return count_shaped_macs(
-        channels, shapes_of(channels, strands, kept_counts(strands, shares, multiple))
-    )
+    counts = kept_counts(strands, shares, blocks.most, small=blocks.small)
+    return count_shaped_macs(channels, shapes_of(channels, strands, counts))
 
 
 def _ties(strands: list[Strand]) -> set[int]:

@@ -79,6 +79,7 @@ def kept_counts(
     shares: Mapping[int, float],
     multiple: int = 1,
     *,
+    small: int | None = None,
     least: int | None = None,
 ) -> list[int]:
     """Return how many channels of each strand are kept.
@@ -87,6 +88,7 @@ def kept_counts(
         strands: of `find_strands`.
         shares: to keep, by the number of the tie; what is not named stays.
         multiple: of what the kept ones should be; strands that have no more than that stay whole.
+        small: the multiple for those, if they are to get narrower too.
         least: channels to keep of each strand; small strands then get narrower too.
     """
     counts = []
@@ -95,7 +97,8 @@ def kept_counts(
         if strand.fixed or share >= 1.0:
             counts.append(count)
             continue
-        unit = strand.multiple if strand.multiple > 1 else multiple
+        block = multiple if small is None or count > multiple else small
+        unit = strand.multiple if strand.multiple > 1 else block
         if least is not None:
             unit = unit if strand.multiple > 1 or count >= 2 * multiple else 1
             kept = max(unit, math.ceil(least / unit) * unit, round(share * count / unit) * unit)

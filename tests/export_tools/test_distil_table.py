@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from export_tools.distil_table import Outcome, Way, outcome, print_outcomes
+from export_tools.torch_graph import one_thread
 from export_tools.training.distil import Softening
 from export_tools.training.small_zoo import SmallNet, SmallZoo
 
@@ -19,16 +20,12 @@ def test_each_way_is_trained_as_it_says(tmp_path: Path) -> None:
         return SmallZoo(tmp_path, TINY, told.append, test_images=100, softening=way.softening)
 
     soft, hard = Way("soft", Softening(8.0, 1.0)), Way("hard", Softening(1.0, 0.0))
-    found = [outcome(TINY, way, 2, zoo) for way in (soft, hard, Way("longer", longer=2))]
-    assert [len(row.taught) for row in found] == [2, 2, 2]
-    # fp32 twice, and each way's students; the longer ones have fp32 of their own
-    assert told.count("tiny, seed 0: fp32") == 2
-    assert told.count("tiny, seed 0: distilled") == 3
-    assert found[0].alone == found[1].alone
+    with one_thread():
+        found = [outcome(TINY, way, 1, zoo) for way in (soft, hard, soft)]
+    # the student alone is also the teacher here, and what is there is found again
+    assert told == ["tiny, seed 0: fp32", "tiny, seed 0: distilled", "tiny, seed 0: distilled"]
+    assert found[0] == found[2]
     assert found[1].taught == found[1].alone  # alpha 0 is no teacher at all
-    assert found[0].taught != found[0].alone
-    outcome(TINY, soft, 2, zoo)
-    assert told.count("tiny, seed 1: distilled") == 3
 
 
 def test_a_gain_counts_where_it_is_above_both_spreads() -> None:

@@ -40,7 +40,7 @@ def test_a_killed_process_goes_on_to_the_same_model(tmp_path: Path) -> None:
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as child:
-        wait_until(lambda: state.is_file() or child.poll() is not None, "an epoch is kept")
+        wait_until(lambda: state.is_file() or child.poll() is not None, "an epoch is kept", 120)
         child.kill()
     assert child.returncode == -signal.SIGKILL
     assert 1 <= torch.load(state)["epoch"] < EPOCHS

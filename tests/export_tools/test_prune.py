@@ -195,6 +195,14 @@ def test_channels_are_kept_in_blocks_and_small_layers_whole() -> None:
     }
     assert widths["conv_stem"] == 8
     assert all(width in (8, 16) or width % BLOCK == 0 for width in widths.values())
-    # Where blocks are too coarse for the goal, smaller ones are tried.
+    # Where blocks are too coarse for the goal, smaller ones are tried: for narrow layers first.
+    narrow = narrowed(a_net("squeezenet1_1", {}), SIDE, 0.25)
+    before = {name: part for name, part in narrow.named_modules() if isinstance(part, nn.Conv2d)}
+    halved = prune_to_macs(narrow, SIDE, 0.5).net
+    assert count_macs(halved, SIDE) <= 0.5 * count_macs(narrow, SIDE)
+    for name, part in list(before.items())[:-1]:  # the last one's are the classes
+        left = halved.get_submodule(name)
+        assert isinstance(left, nn.Conv2d)
+        assert left.out_channels % (BLOCK if part.out_channels > BLOCK else BLOCK // 2) == 0
     small = a_net("lightweight_cnn", {})
     assert count_macs(prune_to_macs(small, SIDE, 0.45).net, SIDE) < 0.45 * count_macs(small, SIDE)
