@@ -18,7 +18,7 @@ from export_tools.cli_support import (
     read_model,
 )
 from export_tools.errors import DataError
-from export_tools.pack.draft import expand_draft, finish_packed, mixtures_for, pack_draft
+from export_tools.pack.draft import expand_draft, finish_packed, images_for, pack_draft
 from export_tools.pack.mixtures import MIXTURES
 from export_tools.pack.plan import Levels, PackPlan, Steps
 from export_tools.tables import print_builds
@@ -37,6 +37,7 @@ StepsOption = Annotated[
 Compensate = Annotated[bool, typer.Option(help="Let weights make up for others' rounding.")]
 Prune = Annotated[float, typer.Option("--prune", min=0, max=0.99, help="Share made zero.")]
 Images = Annotated[int, typer.Option("--images", min=1, help="Mixtures to calibrate with.")]
+Dreams = Annotated[int, typer.Option("--dreams", min=0, help="The net's own images, besides.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +54,7 @@ def pack(  # noqa: PLR0913, PLR0917  (one argument for each option of the comman
     compensate: Compensate = True,
     prune: Prune = 0.0,
     images: Images = MIXTURES,
+    dreams: Dreams = 0,
     name: Name = None,
     from_: From = WORK,
     to: To = WORK,
@@ -65,8 +67,8 @@ def pack(  # noqa: PLR0913, PLR0917  (one argument for each option of the comman
         plan = PackPlan(bits, cast(Levels, levels), cast(Steps, steps), compensate, prune)
         parent, child = read_model(from_, model), name or f"{model}-packed"
         with progress_on(console) as say:
-            planes = mixtures_for(parent.manifest.input, images)
-            packed = pack_draft(parent, plan, planes, lambda step: say(child, step))
+            sets = images_for(parent, images, dreams)
+            packed = pack_draft(parent, plan, sets, lambda step: say(child, step))
             result = finish_packed(parent, child, packed, lambda step: say(child, step))
         print_builds(console, [Built(result.draft, agreement=result.agreement)])
         publish_to(console, result.draft, to, None, replace)

@@ -129,7 +129,7 @@ class DistilPart(_Part):
 
 
 class PackPart(_Part):
-    """What weights are rounded to; see `pack.plan`. The images are mixtures of views."""
+    """What weights are rounded to; see `pack.plan`. The images: mixtures of views, and dreams."""
 
     bits: float = Field(gt=0, le=16)
     levels: Levels = "trellis"
@@ -140,11 +140,12 @@ class PackPart(_Part):
     row_damping: float | None = Field(default=1.0, gt=0)
     bit_price: float = Field(default=0.15, ge=0)
     images: int = Field(default=MIXTURES, ge=1, le=10_000)
+    dreams: int = Field(default=0, ge=0, le=10_000)
     seed: int = Field(default=MIXTURE_SEED, ge=0)
 
     def plan(self) -> PackPlan:
         """Return the plan."""
-        return PackPlan(**self.model_dump(exclude={"images", "seed"}))
+        return PackPlan(**self.model_dump(exclude={"images", "dreams", "seed"}))
 
 
 class GatesPart(_Part):

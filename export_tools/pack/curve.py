@@ -24,7 +24,7 @@ from export_tools.cli_support import read_model
 from export_tools.draft import Draft
 from export_tools.evaluate import accuracy, agreement, run_all
 from export_tools.int8 import GATE_VIEWS, QUICK
-from export_tools.pack.draft import finish_packed, mixtures_for
+from export_tools.pack.draft import finish_packed, images_for
 from export_tools.pack.footprint import Footprint, footprint
 from export_tools.pack.pack import Prepared, pack, prepare
 from export_tools.pack.plan import PackPlan
@@ -102,13 +102,15 @@ class Judge:
         )
 
 
-def measure(parent: Draft, ways: dict[str, list[PackPlan]], images: int) -> Iterator[Point]:
+def measure(
+    parent: Draft, ways: dict[str, list[PackPlan]], images: int, dreams: int = 0
+) -> Iterator[Point]:
     """Yield the parent's row, then one for each plan."""
     name, judge = parent.manifest.name, Judge(parent)
     with tempfile.TemporaryDirectory() as folder:
         cost = footprint(publish(parent, Path(folder)))
         yield judge.point(name, "fp32", 32, parent, cost)
-        prepared = prepare(parent.graph, mixtures_for(parent.manifest.input, images))
+        prepared = prepare(parent.graph, images_for(parent, images, dreams))
         for way, plans in ways.items():
             for number, plan in enumerate(plans):
                 draft = _packed(parent, prepared, plan)
@@ -162,12 +164,14 @@ def main() -> None:
     parser.add_argument("models", nargs="+", help="fp32 models of the repository")
     parser.add_argument("--from", dest="source", type=Path, default=Path("model_repository"))
     parser.add_argument("--images", type=int, default=480, help="mixtures to calibrate with")
+    parser.add_argument("--dreams", type=int, default=0, help="the net's own images, besides")
     parser.add_argument("--csv", type=Path, default=RESULTS)
     parser.add_argument("--plot", type=Path, help="an SVG or PNG file")
     options = parser.parse_args()
     console, points = Console(), []
     for model in options.models:
-        for point in measure(read_model(options.source, model), WAYS, options.images):
+        parent = read_model(options.source, model)
+        for point in measure(parent, WAYS, options.images, options.dreams):
             points.append(point)
             console.print(*asdict(point).values(), soft_wrap=True)
             write_csv(points, options.csv)

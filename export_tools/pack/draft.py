@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from export_tools.draft import Draft, check_name, file_facts_of
@@ -11,24 +12,32 @@ from export_tools.errors import ExportError
 from export_tools.fp32 import SELFTEST_TOLERANCE, Say
 from export_tools.gates import NO_GATES
 from export_tools.int8 import FULL, Effort, Int8Result, Made, finish_draft
+from export_tools.pack.dreams import DREAM_SEED, draw_dreams
 from export_tools.pack.mixtures import MIXED_VIEWS, MIXTURE_SEED, MIXTURES, draw_mixtures
 from export_tools.pack.pack import Packed, pack, prepare
 from export_tools.pack.plan import PackPlan
 from export_tools.photos import CALIBRATION_PHOTOS, calibration_photos
 from export_tools.views import draw_views, views_to_planes
-from service.engine.manifest import MODEL_FILE, PACKED_FILE, CompressionStep, InputPolicy
+from service.engine.manifest import MODEL_FILE, PACKED_FILE, CompressionStep
 
 Planes = Sequence[NDArray[np.uint8]]
 
 
-def mixtures_for(policy: InputPolicy, images: int = MIXTURES, seed: int = MIXTURE_SEED) -> Planes:
-    """Return what packing is calibrated with: mixtures of views of the free photos."""
+def images_for(
+    parent: Draft, mixtures: int = MIXTURES, dreams: int = 0, seed: int = MIXTURE_SEED
+) -> list[Planes]:
+    """Return what packing is calibrated with: mixtures of views of the free photos, and dreams."""
+    policy = parent.manifest.input
     views = list(views_to_planes(draw_views(calibration_photos(), MIXED_VIEWS), policy))
-    return list(draw_mixtures(views, images, seed))
+    mixed = list(draw_mixtures(views, mixtures, seed))
+    if not dreams:
+        return [mixed]
+    model = onnx.load_model_from_string(parent.graph)
+    return [mixed, list(draw_dreams(model, views, dreams, DREAM_SEED))]
 
 
-def pack_draft(parent: Draft, plan: PackPlan, planes: Planes, say: Say) -> Packed:
-    """Pack an fp32 draft's graph.
+def pack_draft(parent: Draft, plan: PackPlan, images: Sequence[Planes], say: Say) -> Packed:
+    """Pack an fp32 draft's graph; each set of images counts the same.
 
     Raises:
         ExportError: the parent is not fp32, is packed itself, or has nothing to pack.
@@ -36,7 +45,7 @@ def pack_draft(parent: Draft, plan: PackPlan, planes: Planes, say: Say) -> Packe
     if parent.manifest.precision != "fp32" or parent.archive is not None:
         raise ExportError(f"{parent.manifest.name} is not a plain fp32 model.")
     say("looking at the calibration images")
-    packed = pack(prepare(parent.graph, planes), plan, say)
+    packed = pack(prepare(parent.graph, images), plan, say)
     photos = ", ".join(photo.file for photo in CALIBRATION_PHOTOS)
     settings = packed.step.settings | {"calibration_photos": photos}
     return replace(packed, step=CompressionStep(step=packed.step.step, settings=settings))

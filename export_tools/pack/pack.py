@@ -25,7 +25,7 @@ from export_tools.pack.harm import sizes_by_harm
 from export_tools.pack.layers import Layer, Values, find_layers, read_values, write_values
 from export_tools.pack.plan import PackPlan
 from export_tools.pack.rounding import round_bias, round_weight
-from export_tools.pack.statistics import Statistics, gather
+from export_tools.pack.statistics import Statistics, gather, mean_statistics
 from service.engine.manifest import CompressionStep
 
 Planes = Sequence[NDArray[np.uint8]]
@@ -49,7 +49,8 @@ class Prepared:
     layers: list[Layer]
     values: Values
     statistics: Mapping[str, Statistics]
-    planes: Planes
+    harm_images: Planes
+    images: int
 
     @property
     def weights(self) -> Values:
@@ -57,8 +58,12 @@ class Prepared:
         return {layer.node: self.values[layer.weight] for layer in self.layers}
 
 
-def prepare(graph: bytes, planes: Planes) -> Prepared:
+def prepare(graph: bytes, images: Sequence[Planes]) -> Prepared:
     """Look at a contract graph and run the calibration images through it.
+
+    Args:
+        graph: the ONNX file.
+        images: sets of them; each counts the same, however large it is.
 
     Raises:
         ExportError: it has no fp32 weights to pack.
@@ -67,7 +72,10 @@ def prepare(graph: bytes, planes: Planes) -> Prepared:
     layers = find_layers(model)
     if not layers:
         raise ExportError("The graph has no fp32 weights to pack.")
-    return Prepared(model, layers, read_values(model), gather(model, layers, planes), planes)
+    statistics = mean_statistics([gather(model, layers, planes) for planes in images])
+    harmed = [plane for planes in images for plane in planes[: _HARM_IMAGES // len(images)]]
+    count = sum(map(len, images))
+    return Prepared(model, layers, read_values(model), statistics, harmed, count)
 
 
 def pack(prepared: Prepared, plan: PackPlan, say: Say = lambda _: None) -> Packed:
@@ -82,7 +90,7 @@ def pack(prepared: Prepared, plan: PackPlan, say: Say = lambda _: None) -> Packe
     write_values(model, {name: item.values() for name, item in coded.items()})
     graph = clean_graph(model)
     in_order = [coded[t.name] for t in model.graph.initializer if t.name in coded]
-    settings = plan.settings() | {"calibration_views": len(prepared.planes)}
+    settings = plan.settings() | {"calibration_views": prepared.images}
     step = CompressionStep(step="packed", settings=settings)
     return Packed(write_archive(graph, in_order), graph, step)
 
@@ -100,8 +108,7 @@ def _steps(prepared: Prepared, plan: PackPlan, say: Say) -> dict[str, int]:
     coded = _round(prepared, steps, replace(plan, levels="uniform"), say)
     rounded = {layer.node: coded[layer.weight].values() for layer in prepared.layers}
     say("measuring each layer's harm")
-    planes = prepared.planes[:_HARM_IMAGES]
-    sizes = sizes_by_harm(prepared.model, prepared.layers, rounded, steps, planes)
+    sizes = sizes_by_harm(prepared.model, prepared.layers, rounded, steps, prepared.harm_images)
     return find_steps(weights, sizes, plan.bits)
 
 

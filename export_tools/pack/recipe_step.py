@@ -4,7 +4,7 @@ import json
 
 from export_tools.draft import Draft
 from export_tools.fp32 import Say
-from export_tools.pack.draft import mixtures_for, pack_draft
+from export_tools.pack.draft import images_for, pack_draft
 from export_tools.pack.pack import Packed
 from export_tools.recipe import PackPart
 from export_tools.step_cache import Files, StepCache
@@ -21,8 +21,8 @@ def run_pack(part: PackPart, parent: Draft, cache: StepCache, say: Say) -> Packe
     """
 
     def make() -> Files:
-        planes = mixtures_for(parent.manifest.input, part.images, part.seed)
-        made = pack_draft(parent, part.plan(), planes, say)
+        images = images_for(parent, part.images, part.dreams, part.seed)
+        made = pack_draft(parent, part.plan(), images, say)
         step = made.step.model_dump_json().encode()
         return {PACKED_FILE: made.archive, MODEL_FILE: made.graph, _STEP: step}
 

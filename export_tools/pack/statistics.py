@@ -9,7 +9,7 @@ own probabilities. Together they are the layer's part of the Fisher information.
 Source: Martens and Grosse, 2015, https://arxiv.org/abs/1503.05671 (the two factors).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +84,17 @@ def gather(model: ModelProto, layers: Sequence[Layer], planes: Planes) -> dict[s
     return {
         name: Statistics((inputs / batches).numpy(), (outputs / images).numpy())
         for name, (inputs, outputs) in sums.items()
+    }
+
+
+def mean_statistics(found: Sequence[Mapping[str, Statistics]]) -> dict[str, Statistics]:
+    """Return the mean of statistics of several sets of images."""
+    return {
+        name: Statistics(
+            np.mean([part[name].inputs for part in found], axis=0),
+            np.mean([part[name].outputs for part in found], axis=0),
+        )
+        for name in found[0]
     }
 
 

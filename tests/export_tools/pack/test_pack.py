@@ -18,6 +18,7 @@ from export_tools.draft import Draft, read_draft
 from export_tools.errors import ExportError
 from export_tools.int8 import QUICK, build_int8
 from export_tools.pack.draft import expand_draft, finish_packed, pack_draft
+from export_tools.pack.dreams import draw_dreams
 from export_tools.pack.layers import find_layers
 from export_tools.pack.mixtures import draw_mixtures
 from export_tools.pack.pack import Prepared, pack, prepare
@@ -51,7 +52,7 @@ PLANES = list(coloured_planes(24))
 
 @pytest.fixture(scope="module")
 def prepared(tiny_graph: bytes) -> Prepared:
-    return prepare(tiny_graph, PLANES)
+    return prepare(tiny_graph, [PLANES])
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda p: f"{p.levels}-{p.steps}-{p.compensate}")
@@ -88,7 +89,7 @@ def test_the_moments_are_those_of_the_layer_s_inputs(prepared: Prepared) -> None
 
 def test_a_graph_without_weights_is_refused() -> None:
     with pytest.raises(ExportError, match="no fp32 weights"):
-        prepare(colour_graph().SerializeToString(), PLANES)
+        prepare(colour_graph().SerializeToString(), [PLANES])
 
 
 def test_shared_weights_stay_as_they_are(tiny_graph: bytes) -> None:
@@ -109,10 +110,31 @@ def test_mixtures_are_images_and_the_same_for_the_same_seed() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+def test_dreams_are_images_of_classes_that_no_view_shows(tiny_graph: bytes) -> None:
+    model = onnx.load_model_from_string(tiny_graph)
+    first, again, other = (list(draw_dreams(model, PLANES, 20, seed)) for seed in (1, 1, 2))
+    assert len(first) == 20
+    assert all(image.shape == PLANES[0].shape and image.dtype == np.uint8 for image in first)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    session = OrtSession(tiny_graph, SessionOptions())
+    before, after = (session.run(np.stack(planes)).max(axis=0) for planes in (PLANES, first))
+    assert (after > before).all()  # of each class there is an image that it is surer of
+
+
+def test_sets_of_images_count_the_same(tiny_graph: bytes) -> None:
+    few, many = PLANES[:8], PLANES[8:]
+    both, *alone = (prepare(tiny_graph, sets) for sets in ([few, many], [few], [many]))
+    assert both.images == len(PLANES)
+    for name, found in both.statistics.items():
+        halves = [part.statistics[name].inputs / 2 for part in alone]
+        assert np.allclose(found.inputs, sum(halves))
+
+
 @pytest.fixture(scope="module")
 def packed_draft(make_draft: Callable[[str], Draft]) -> Draft:
     parent = make_draft("tiny")
-    packed = pack_draft(parent, PackPlan(6), PLANES, lambda _: None)
+    packed = pack_draft(parent, PackPlan(6), [PLANES], lambda _: None)
     return finish_packed(parent, "tiny-packed", packed, lambda _: None, effort=QUICK).draft
 
 
@@ -149,7 +171,7 @@ def test_only_plain_models_are_packed_and_only_packed_ones_expanded(
     packed_draft: Draft, make_draft: Callable[[str], Draft]
 ) -> None:
     with pytest.raises(ExportError, match="not a plain fp32 model"):
-        pack_draft(packed_draft, PackPlan(4), PLANES, lambda _: None)
+        pack_draft(packed_draft, PackPlan(4), [PLANES], lambda _: None)
     with pytest.raises(ExportError, match="not packed"):
         expand_draft(make_draft("tiny"), "other")
     with pytest.raises(ExportError, match="is packed"):
