@@ -94,11 +94,11 @@ def ramp_row(
     requests = Traffic(tuple(photos), (f"/classify?{query}",)).requests()
     run = flood(server.port, [requests], per_s, seconds, cpu=1)
     after = _chosen(server.port)
-    given = {model: after[model] - before.get(model, 0.0) for model in after}
-    if name != "auto":
-        given = {name: float(run.count(200))}
-    total = sum(given.values())
     accuracies = {str(model["name"]): _accuracy(model) for model in _models(server.port)}
+    given = {model: after.get(model, 0.0) - before.get(model, 0.0) for model in accuracies}
+    if name != "auto":
+        given[name] = float(run.count(200))
+    total = sum(given.values())
     latencies = _latencies_ms(run)
     in_time = sum(ms <= promise_ms for ms in latencies)
     return {
@@ -111,7 +111,7 @@ def ramp_row(
         "p50_ms": percentile(latencies, 0.5) if latencies else None,
         "p99_ms": percentile(latencies, 0.99) if latencies else None,
         "accuracy": sum(accuracies[m] * count for m, count in given.items()) / max(total, 1.0),
-        **{f"by {model}": count / total for model, count in given.items() if total},
+        **{f"by {model}": count / max(total, 1.0) for model, count in given.items()},
     }
 
 

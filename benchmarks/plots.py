@@ -167,18 +167,18 @@ def _draw_ramp(axes: Axes, rows: Sequence[Row], column: str, colour: str, label:
 
 def _draw_shares(axes: Axes, rows: Sequence[Row], models: Sequence[str]) -> None:
     """Draw who answered with `auto`, and what was shed, as bars; the accuracy above them."""
-    shed, accuracy = medians(rows, "factor", "shed"), medians(rows, "factor", "accuracy")
-    bottom = dict.fromkeys(shed, 0.0)
+    shed, accuracy = means(rows, "factor", "shed"), means(rows, "factor", "accuracy")
+    places = [f"{float(key):g}" for key in shed]
+    bottom = [0.0] * len(places)
     for model, colour in zip(models, _OTHERS, strict=False):
-        given = medians(rows, "factor", f"by {model}")
-        heights = {key: given.get(key, 0.0) * (1 - shed[key]) for key in shed}
-        axes.bar(list(shed), list(heights.values()), bottom=list(bottom.values()),
-                 color=colour, label=model)  # fmt: skip
-        bottom = {key: bottom[key] + heights[key] for key in shed}
-    axes.bar(list(shed), [1 - low for low in bottom.values()], bottom=list(bottom.values()),
-             color="none", edgecolor=_INK, linewidth=0.5, label="shed")  # fmt: skip
-    for place, key in enumerate(shed):
-        axes.annotate(f"{accuracy[key]:.2f}", (place, 1.01), ha="center", fontsize=8)
+        given = means(rows, "factor", f"by {model}")
+        heights = [given[key] * (1 - shed[key]) for key in shed]
+        axes.bar(places, heights, bottom=bottom, color=colour, label=model)
+        bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
+    left = [1 - low for low in bottom]
+    axes.bar(places, left, bottom=bottom, color="none", edgecolor=_INK, linewidth=0.5, label="shed")
+    for place, value in enumerate(accuracy.values()):
+        axes.annotate(f"{value:.2f}", (place, 1.01), ha="center", fontsize=8)
     axes.set_ylim(0, 1.25)
     axes.set_ylabel("of the requests, with auto\n(above: mean top-1 of who answered)")
     axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center")
@@ -186,11 +186,20 @@ def _draw_shares(axes: Axes, rows: Sequence[Row], models: Sequence[str]) -> None
 
 def medians(rows: Sequence[Row], key: str, column: str) -> dict[str, float]:
     """Return the median of `column` for each value of `key`, in the order of the rows."""
+    return {name: statistics.median(group) for name, group in _groups(rows, key, column).items()}
+
+
+def means(rows: Sequence[Row], key: str, column: str) -> dict[str, float]:
+    """Return the mean of `column` for each value of `key`: shares that sum up to 1 still do."""
+    return {name: statistics.fmean(group) for name, group in _groups(rows, key, column).items()}
+
+
+def _groups(rows: Sequence[Row], key: str, column: str) -> dict[str, list[float]]:
     values: dict[str, list[float]] = {}
     for row in rows:
         if row.get(column):
             values.setdefault(row[key], []).append(float(row[column]))
-    return {name: statistics.median(group) for name, group in values.items()}
+    return values
 
 
 if __name__ == "__main__":

@@ -19,10 +19,12 @@ from service.errors import InvalidParameter, Overloaded
 _SPARE = 0.25
 _HEED = 3.0  # how many times a wait counts against a larger model
 # What is kept free of a promise after answers that came late: each adds a share of the promise,
-# which the next ones that are in time take off again. So it settles where one in 200 is late.
+# which the next ones that are in time take off again. So it settles where one in 200 is late. A
+# request that finds no queue takes off more: when the load has gone there is nothing to fear.
 _CAUTION_UP = 0.1
 _CAUTION_DOWN = _CAUTION_UP / 199
 _MOST_CAUTION = 0.5
+_KEPT_WITHOUT_QUEUE = 0.9
 _UNMEASURED = 2.0  # times the median of the first few inferences
 _ASSUMED_WORK_MS = 5.0
 
@@ -125,6 +127,8 @@ class Chooser:
             raise InvalidParameter(
                 max_latency_ms=f"must be at least {least_ms:.1f}, what the fastest model takes here"
             )
+        if not self._wait_ms():
+            self._caution *= _KEPT_WITHOUT_QUEUE
         # A box that has nothing to do tries it: a pessimistic forecast is mended by answers alone.
         longest_ms = max(0.0, self._trusted_ms(promise) - min(c.work_ms for c in found))
         self.check_wait(longest_ms)

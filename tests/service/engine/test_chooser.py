@@ -108,6 +108,7 @@ def test_it_says_how_long_an_image_may_wait(box: Box) -> None:
 
 def test_answers_that_come_late_make_it_cautious_for_a_while(box: Box) -> None:
     promise = Promise(100.0)
+    box.wait_ms = 1.0
     assert box.chooser.admit(box.default, promise) == pytest.approx(98.0)
     box.chooser.learn(promise, 100.1)
     assert box.chooser.admit(box.default, promise) == pytest.approx(88.0)
@@ -118,13 +119,23 @@ def test_answers_that_come_late_make_it_cautious_for_a_while(box: Box) -> None:
     assert box.choose(100.0, 9.0) == ("large", "most accurate")
 
 
+def test_requests_that_find_no_queue_end_the_caution_soon(box: Box) -> None:
+    promise = Promise(100.0)
+    box.chooser.learn(promise, 100.1)
+    longest_ms = [box.chooser.admit(box.default, promise) for _ in range(20)]
+    assert longest_ms[0] == pytest.approx(89.0)
+    assert longest_ms[-1] > 96.0
+
+
 def test_caution_has_a_limit(box: Box) -> None:
+    box.wait_ms = 1.0
     for _ in range(100):
         box.chooser.learn(Promise(100.0), 1e3)
     assert box.chooser.admit(box.default, Promise(100.0)) == pytest.approx(48.0)
 
 
 def test_a_promise_that_was_broken_by_waiting_makes_it_cautious(box: Box) -> None:
+    box.wait_ms = 1.0
     with pytest.raises(Overloaded):
         box.choose(100.0, 98.5)
     assert box.chooser.admit(box.default, Promise(100.0)) == pytest.approx(88.0)

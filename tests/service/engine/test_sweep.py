@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.engine.session import SessionOptions
-from service.engine.sweep import Layout, Outcome, layouts, recommend, sweep
+from service.engine.sweep import Layout, Outcome, gain_of, layouts, recommend, sweep
 from service.errors import ArtifactError
 from tests.support.artifacts import write_artifact
 
@@ -36,7 +36,20 @@ def test_a_damaged_model_is_told(tmp_path: Path) -> None:
 
 def test_the_default_stays_unless_another_is_clearly_faster() -> None:
     default = Outcome(Layout(1, 2, 1), 100.0, 90.0, 110.0)
-    close = Outcome(Layout(1, 3, 1), 102.0, 95.0, 111.0)
-    fast = Outcome(Layout(2, 1, 1), 110.0, 100.0, 120.0)
+    close = Outcome(Layout(1, 3, 1), 102.0, 95.0, 111.0, 1.02)
+    fast = Outcome(Layout(2, 1, 1), 110.0, 100.0, 120.0, 1.1)
     assert recommend([default, close]) is default
     assert recommend([default, close, fast]) is fast
+
+
+@pytest.mark.parametrize(
+    ("rates", "gain"),
+    [
+        ([110.0, 220.0, 110.0, 220.0, 110.0], 1.1),
+        ([110.0, 220.0, 90.0, 220.0, 110.0], 1.1),
+        ([110.0, 180.0, 90.0, 400.0, 300.0], 0.9),
+    ],
+    ids=["in all rounds", "in four of five", "by the median alone"],
+)
+def test_what_counts_is_the_default_in_the_same_round(rates: list[float], gain: float) -> None:
+    assert gain_of(rates, [100.0, 200.0, 100.0, 200.0, 100.0]) == pytest.approx(gain)
