@@ -153,9 +153,13 @@ class Exchange:
         self._send(answer)
 
     def _shed(self, error: Overloaded) -> None:
-        """Refuse now or in a moment; what comes of the body until then is dropped."""
+        """Refuse now or in a moment; what comes of the body until then is dropped.
+
+        In that moment most of a long body arrives, and the connection need not be closed.
+        """
         self._shedding = True
-        self._connection.front.refuse_soon(self, error)
+        now = self.arrived or self._wants_continue or self._worth_reading_on()
+        self._connection.front.refuse_soon(self, error, now=now)
 
     def expire(self) -> None:
         """Give up, the deadline has passed; a job that waits is dropped."""

@@ -24,7 +24,7 @@ _LOOKS_IN_A_LIMIT = 8  # so that nothing ends later than an eighth of its time
 # the clients are such as ask again at once. That is well below what a refusal may take (50 ms).
 _MOST_REFUSALS_A_JOB = 16
 _COUNTED_S = 0.1
-_TOGETHER_FOR_S, _TOGETHER_EVERY_S = 1.0, 0.03
+_TOGETHER_FOR_S, _MOMENT_S = 1.0, 0.03
 
 _HEAD = (
     "%scontent-length: %d\r\ncontent-type: %s\r\nx-request-id: %s\r\n"
@@ -89,21 +89,23 @@ class Front:
         if connections:
             self.watch(connections, loop)
 
-    def refuse_soon(self, late: Refused, error: Exception) -> None:
-        """Refuse a request: at once, or where there are very many, together with others."""
-        now = time.monotonic()
-        self._turns.overloaded(now)
-        if now >= self._count_until:
-            self._refusals, self._count_until = 0, now + _COUNTED_S
+    def refuse_soon(self, late: Refused, error: Exception, *, now: bool = True) -> None:
+        """Refuse a request: `now`, unless there are very many, or in a moment."""
+        at = time.monotonic()
+        self._turns.overloaded(at)
+        if at >= self._count_until:
+            self._refusals, self._count_until = 0, at + _COUNTED_S
         self._refusals += 1
         if self._refusals > _MOST_REFUSALS_A_JOB * _COUNTED_S * self.context.pool.jobs_per_s():
-            self._together_until = now + _TOGETHER_FOR_S
-        if now >= self._together_until:
+            self._together_until = at + _TOGETHER_FOR_S
+        if not now:
+            asyncio.get_running_loop().call_later(_MOMENT_S, late.refuse, error)
+        elif at >= self._together_until:
             late.refuse(error)
-            return
-        self._refused.append((late, error))
-        if len(self._refused) == 1:
-            asyncio.get_running_loop().call_later(_TOGETHER_EVERY_S, self._refuse_all)
+        else:
+            self._refused.append((late, error))
+            if len(self._refused) == 1:
+                asyncio.get_running_loop().call_later(_MOMENT_S, self._refuse_all)
 
     def _refuse_all(self) -> None:
         refused, self._refused = self._refused, []

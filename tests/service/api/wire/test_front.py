@@ -33,6 +33,17 @@ def test_a_few_are_refused_at_once(server: LiveServer) -> None:
     on_a_loop(refuse_some)
 
 
+def test_whoever_has_much_to_send_is_refused_in_a_moment(server: LiveServer) -> None:
+    async def refuse_one() -> None:
+        shared, asked = Front(server.context), Asked()
+        shared.refuse_soon(asked, ERROR, now=False)
+        assert asked.told == 0
+        while not asked.told:
+            await asyncio.sleep(0)
+
+    on_a_loop(refuse_one)
+
+
 def test_very_many_are_refused_together(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
