@@ -1,9 +1,10 @@
 """Where the time of one request goes: by stage in process, and what HTTP and Python add.
 
-For each model: the median of each stage on one thread, in process; the CPU time of the bare work;
-the CPU time that the server spends on a request with one and with four clients, and how much of
-that on the event loop's thread. The difference is the overhead of HTTP, Python and the hop between
-threads.
+For each model: the median of each stage on one thread, in process; the CPU time of the bare work
+and the CPU time that the server spends on a request, with one client beside one process and with
+four beside one process for each CPU, and how much of that on the event loop's thread. The
+difference is the overhead of HTTP, Python and the hop between threads; with one client also of
+spreading the inference over all CPUs.
 """
 
 import statistics
@@ -21,8 +22,7 @@ from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import RunningServer, running_server
 from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import Traffic
-
-_CLIENTS = (1, 4)
+from service.engine.host import describe_host, worker_threads
 
 
 def main() -> None:
@@ -52,9 +52,11 @@ def measure(
 ) -> dict[str, float]:
     """Return one round of one model: stages, CPU time in process, CPU time in the server, ms."""
     stages = stage_medians(Model(repository, name), photos)
-    bare = in_process(partial(classifier, repository, name), photos, seconds)
-    row = {**stages, "stages_sum": sum(stages.values()), "in_process_cpu": bare.cpu_ms}
-    for clients in _CLIENTS:
+    make, cpus = partial(classifier, repository, name), worker_threads(describe_host().cpus)
+    row = {**stages, "stages_sum": sum(stages.values())}
+    for clients, processes in ((1, 1), (4, cpus)):
+        bare = in_process(make, photos, seconds, processes=processes)
+        row[f"in_process_cpu_{clients}"] = bare.cpu_ms
         spent, on_loop = server_cpu_ms(server, name, photos, clients, seconds)
         row[f"server_cpu_{clients}"] = spent
         row[f"overhead_cpu_{clients}"] = spent - bare.cpu_ms

@@ -1,7 +1,7 @@
 """Pictures from the CSV files: rivals as bars, latency, throughput and `auto` as curves.
 
 Reads what --save wrote (compare-*.csv, growth-*.csv, auto-*.csv, the newest of each) and writes
-SVG into docs/. Needs matplotlib, which nothing else here does: pip install 'featherbox[plots]'.
+SVG into docs/images/. Needs matplotlib, which nothing else here does: `featherbox[plots]`.
 """
 
 import argparse
@@ -31,7 +31,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--results", type=Path, default=_RESULTS, help="folder of the CSV files")
-    parser.add_argument("--target", type=Path, default=Path("docs"), help="folder of the pictures")
+    parser.add_argument(
+        "--target", type=Path, default=Path("docs/images"), help="folder of the pictures"
+    )
     parser.add_argument("--format", choices=["svg", "png"], default="svg")
     options = parser.parse_args()
     mpl.rcParams |= {
@@ -42,7 +44,7 @@ def main() -> None:
     for benchmark, draw, name in (
         ("compare", draw_rivals, "performance-rivals"),
         ("growth", draw_growth, "performance-growth"),
-        ("auto", draw_auto, "images/auto"),
+        ("auto", draw_auto, "auto"),
     ):
         rows = newest(options.results, benchmark)
         if not rows:
@@ -73,7 +75,8 @@ def draw_rivals(rows: Sequence[Row]) -> None:
     _, (left, right) = pyplot.subplots(1, 2, figsize=(9.5, 0.36 * len(servers) + 1.3), sharey=True)
     colours = [_OURS if name.startswith(_OUR_NAME) else _THEIRS for name in servers]
     bars = left.barh(servers, [rates[name] for name in servers], color=colours)
-    left.bar_label(bars, fmt="%.0f", padding=3)
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    left.bar_label(bars, fmt="%.0f", padding=3, bbox=paper)
     job = rates.get("in process: the rivals' job")
     if job is not None:
         left.axvline(job, color=_INK, linewidth=1, linestyle=":")
@@ -108,14 +111,15 @@ def draw_growth(rows: Sequence[Row]) -> None:
         _draw_curve(above, own, x, rate, "-o", _OURS)
         _draw_curve(below, own, x, "p50_ms", "-o", _INK)
         _draw_curve(below, own, x, "p99_ms", ":", _INK)
-        above.set_ylim(bottom=0)
+        above.set_ylim(0, 1.1 * above.dataLim.ymax)
         if axis == "clients":
             below.set_yscale("log")
         else:
-            below.set_ylim(bottom=0)
+            below.set_ylim(0, 1.1 * below.dataLim.ymax)
         below.set_xlabel(label)
     panels[0][0].set_ylabel("answers/s")
     panels[1][0].set_ylabel("ms (line: p50, dots: p99)")
+    panels[1][0].set_xlabel("clients (refusals count above 64)")
 
 
 def _draw_curve(
