@@ -28,7 +28,7 @@ from service.engine.session import BATCH_NAME, INPUT_NAME
 
 _RUNS = 150
 _WARM_UP = 20
-# A request decodes between two inferences; a pool that spins is asleep again by then.
+# A request decodes between two inferences; threads that spin are asleep again by then.
 _PAUSE_S = 0.002
 
 Change = Callable[[ort.SessionOptions], object]
@@ -56,8 +56,8 @@ def _as_it_is(options: ort.SessionOptions) -> None:
 
 def _spread(options: ort.SessionOptions, spins_us: int = 0) -> None:
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spins_us else "0")
     if spins_us:
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
         options.add_session_config_entry("session.intra_op.spin_duration_us", str(spins_us))
 
 
@@ -124,7 +124,6 @@ def _options() -> ort.SessionOptions:
     """Return the options that the engine gives to its sessions."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     return options
 
