@@ -8,8 +8,10 @@ can measure from inside, of the request into it: they wait for the same thread.
 
 import math
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from service.engine.benchmark import Benchmark
 from service.engine.pipeline import StageTimes
@@ -24,11 +26,12 @@ _REFRESH_EVERY = 16
 class Recent:
     """The last values of a figure and their 95th percentile, refreshed now and then."""
 
-    __slots__ = ("_clock", "_last", "_p95", "_seen", "_values")
+    __slots__ = ("_clock", "_last", "_p95", "_seen", "_times", "_values")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._values: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._times: deque[float] = deque(maxlen=_KEPT)
+        self._values: deque[float] = deque(maxlen=_KEPT)
         self._last = -math.inf
         self._seen = 0
         self._p95: float | None = None
@@ -36,7 +39,8 @@ class Recent:
     def add(self, value: float) -> None:
         """Take in one value."""
         self._last = self._clock()
-        self._values.append((self._last, value))
+        self._times.append(self._last)
+        self._values.append(value)
         self._seen += 1
         if self._seen % _REFRESH_EVERY == 0:
             self._refresh()
@@ -47,7 +51,7 @@ class Recent:
 
     def _refresh(self) -> None:
         oldest = self._clock() - _STALE_S
-        values = sorted(value for at, value in self._values if at >= oldest)
+        values = sorted(islice(self._values, bisect_left(self._times, oldest), None))
         few = len(values) < _FEWEST
         self._p95 = None if few else values[math.ceil(_SHARE * len(values)) - 1]
 
