@@ -9,17 +9,20 @@ import contextlib
 import ctypes
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from service.api.board import Board, board_folder
 from service.app import create_app
@@ -32,6 +35,7 @@ _PING_WITHIN_S = 30  # a new worker imports a lot before it answers
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 # Workers end by themselves; this is for one whose stuck thread does not let it.
 _END_WITHIN_S = 5.0
+_DIES_WITHIN_S = 1.0
 
 logger = logging.getLogger("featherbox")
 
@@ -75,11 +79,29 @@ def _end_with_the_supervisor() -> None:
         sys.exit(STARTUP_FAILURE)
 
 
+class ExitOrDeath(threading.Event):
+    """Set when the supervisor has to end; who waits for it hears of a dead worker, too."""
+
+    def __init__(self, workers: list[Process]) -> None:
+        super().__init__()
+        self._workers = workers
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until a worker ends, `timeout` seconds at most, unless this is set already."""
+        if not self.is_set():
+            ends = {worker.process.sentinel: worker.process for worker in self._workers}
+            for end in multiprocessing.connection.wait(list(ends), timeout):
+                # It is dying, but not dead for whoever asks: uvicorn would wait for its pong.
+                ends[cast("int", end)].join(_DIES_WITHIN_S)
+        return self.is_set()
+
+
 class _Supervisor(Multiprocess):
     """Passes SIGHUP on instead of restarting, and does not wait for ever."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
+        self.should_exit = ExitOrDeath(self.processes)  # uvicorn would look twice a second
         self._owed: set[int | None] = set()  # workers that a hangup has not reached yet
 
     def handle_hup(self) -> None:

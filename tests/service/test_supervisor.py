@@ -8,7 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.supervisors.multiprocess import Process
 
+from service.supervisor import ExitOrDeath
 from tests.support.artifacts import write_artifact
 from tests.support.images import photo
 from tests.support.process import ServerProcess, server_process
@@ -46,6 +49,20 @@ def ready(process: ServerProcess) -> bool:
     return len(process.workers()) == 2 and all(
         model["state"] == "ready" for model in get(process, "/models").json()["models"]
     )
+
+
+def test_who_waits_hears_of_a_worker_that_has_ended() -> None:
+    worker = Process(uvicorn.Config("no.app:app", log_level="critical"), [])
+    worker.start()
+    try:
+        waiting = ExitOrDeath([worker])
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        assert not waiting.wait(600)  # longer than any test may take
+        assert worker.exitcode == -signal.SIGKILL
+        waiting.set()
+        assert waiting.wait(600)
+    finally:
+        worker.kill()
 
 
 @pytest.fixture(scope="module")
