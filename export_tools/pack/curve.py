@@ -9,15 +9,13 @@ good as the box was quiet; `footprint` takes those of single artifacts.
 """
 
 import argparse
-import csv
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 from rich.console import Console
 
 from export_tools.cli_support import read_model
@@ -28,6 +26,7 @@ from export_tools.pack.draft import finish_packed, images_for
 from export_tools.pack.footprint import Footprint, footprint
 from export_tools.pack.pack import Prepared, pack, prepare
 from export_tools.pack.plan import PackPlan
+from export_tools.pack.points import Point, write_csv
 from export_tools.photos import gate_photos
 from export_tools.publish import publish
 from export_tools.views import draw_views, photos_to_planes, views_to_planes
@@ -46,25 +45,6 @@ WAYS: dict[str, list[PackPlan]] = {
 }
 RESULTS = Path("docs/pack.csv")
 Planes = list[NDArray[np.uint8]]
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One plan's result; `way` is "fp32" for the parent, shares are of `images` and of the sure."""
-
-    model: str
-    way: str
-    bits: float
-    file_bytes: int
-    images: int
-    agreement: float
-    agreement_sure: float
-    in_top5: float
-    labelled: int
-    top1: int
-    top5: int
-    load_ms: float
-    memory_mb: float
 
 
 class Judge:
@@ -121,35 +101,6 @@ def measure(
 def _packed(parent: Draft, prepared: Prepared, plan: PackPlan) -> Draft:
     packed = pack(prepared, plan)
     return finish_packed(parent, "packed", packed, lambda _: None, effort=QUICK).draft
-
-
-def write_csv(points: Sequence[Point], path: Path) -> None:
-    """Write rows, one a line."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, Point.__dataclass_fields__, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(point) for point in points)
-
-
-def read_csv(path: Path) -> list[Point]:
-    """Read rows back."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return TypeAdapter(list[Point]).validate_python(list(csv.DictReader(file)))
-
-
-def as_markdown(points: Sequence[Point]) -> str:
-    """Return the rows of one model as docs/pack.md has them."""
-    head = "| | bits | bytes | agreement | where sure | in top 5 | labelled |"
-    lines = [head, "|" + "---|" * 7]
-    for point in points:
-        facts = (
-            point.way, f"{point.bits:g}", f"{point.file_bytes:,}", f"{point.agreement:.3f}",
-            f"{point.agreement_sure:.3f}", f"{point.in_top5:.3f}",
-            f"{point.top1}/{point.labelled}",
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(facts)} |")
-    return "\n".join(lines) + "\n"
 
 
 def _session(graph: bytes) -> Session:

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib import pyplot, ticker
 
-from export_tools.pack.curve import Point, read_csv
+from export_tools.pack.points import Point, read_csv
 
 # Iandola et al., 2016, https://arxiv.org/abs/1602.07360, table 2: SqueezeNet 1.0, a third of
 # the weights kept, shared and retrained on ImageNet; its accuracy is that of the uncompressed net.

@@ -125,7 +125,7 @@ class Batcher:
         try:
             together = planes[0] if len(planes) == 1 else np.concatenate(planes)
             batch.probabilities = self.session.run(together)
-        except Exception:
+        except Exception:  # of several, each is run again alone (see `run`), and fails there or not
             if len(planes) == 1:
                 raise
         finally:

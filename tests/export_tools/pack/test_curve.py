@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from export_tools.draft import Draft
-from export_tools.pack.curve import Point, as_markdown, measure, read_csv, write_csv
+from export_tools.pack.curve import measure
 from export_tools.pack.harm import divergence
 from export_tools.pack.plan import PackPlan
+from export_tools.pack.points import Point, as_markdown, read_csv, write_csv
 from tests.export_tools.conftest import random_planes
 from tests.support.process import ROOT
 
