@@ -2,13 +2,14 @@
 
 Between two inferences the processor's caches hold none of this code, and one request's accounting
 costs several times what it costs as one of twenty. So the hot path only notes a request, and
-whoever reads the figures settles first. At most a tenth of a second is open.
+whoever reads the figures settles first. At most a tenth of a second is open, and what a worker
+thread has answered since the loop was last awake.
 """
 
 import asyncio
 import logging
-import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.api.held import HeldBodies
@@ -47,19 +48,24 @@ class Ledger:
         self._bodies = bodies
         self._forecast = forecast
         self._tracing = tracing
+        self._before: list[Callable[[], None]] = []
         self._open: deque[RequestRecord] = deque()
         self._use: defaultdict[str, ModelUse] = defaultdict(ModelUse)
 
     def note(self, record: RequestRecord) -> None:
-        """Take in a request that is finished now, and whose body is held no longer."""
+        """Take in a request that is finished now or has ended, and whose body is held no longer."""
         self._bodies.release(record)
-        record.duration_ms = (time.perf_counter() - record.started) * 1e3
-        record.finished_at = time.time()
+        if not record.finished_at:
+            record.end()
         if not self._open:
             asyncio.get_running_loop().call_later(_SETTLE_AFTER_S, self.settle)
         self._open.append(record)
         if len(self._open) >= _MOST_OPEN:
             self.settle()
+
+    def settle_before(self, look: Callable[[], None]) -> None:
+        """Call `look` before figures are settled: it notes what is answered and not noted."""
+        self._before.append(look)
 
     def use_of(self, model: str) -> ModelUse:
         """Return what was noted of a model of the repository."""
@@ -67,6 +73,8 @@ class Ledger:
 
     def settle(self) -> None:
         """Account for all requests noted so far."""
+        for look in self._before:
+            look()
         while self._open:
             record = self._open.popleft()
             for served, times in record.classified:

@@ -53,6 +53,11 @@ class RequestRecord:
     held_bytes: int = 0
     classified: list[tuple[ServedModel, StageTimes]] = field(default_factory=list)
 
+    def end(self) -> None:
+        """Take note that the request is answered now."""
+        self.duration_ms = (time.perf_counter() - self.started) * 1e3
+        self.finished_at = time.time()
+
     @property
     def content_type(self) -> str:
         """The body's Content-Type, empty if none was sent."""

@@ -12,7 +12,7 @@ from tests.support.process import ROOT
 # Names of the time of day, and the functions of `service` that may ask for it.
 TIME_OF_DAY = {"time", "time_ns", "gmtime", "localtime", "now", "utcnow", "today"}
 SHOWN_ONLY = {
-    ("service/api/ledger.py", "note"),  # of a log line
+    ("service/api/record.py", "end"),  # of a log line
     ("service/api/record.py", "new_request_id"),
     ("service/logs.py", "_utc"),
 }

@@ -16,6 +16,7 @@ from service.api.problems import answer_to, log_if_bug
 from service.api.record import RequestRecord, find_record, new_request_id
 from service.api.wire.exchange import Exchange
 from service.api.wire.front import NEVER, Front
+from service.api.wire.outlet import Outlet
 from service.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, MalformedRequest, NotReady
 
 _LINGER_S = 2.0
@@ -56,6 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._most_headers = settings.max_headers
         self._head_s, self._body_s = settings.header_timeout_s, settings.body_timeout_s
         self._idle_s, self._send_s = settings.keep_alive_timeout_s, settings.send_timeout_s
+        self.outlet: Outlet  # from the moment there is a transport
         self.active: Cycle | None = None
         self._phase = Phase.IDLE
         self._due = self._send_due = NEVER
@@ -63,10 +65,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._held_up = False
         self._last = False
 
+    def serialise(self, answer: Answer, record: RequestRecord, *, close: bool) -> bytes:
+        """Return an answer as it goes over the wire; on any thread."""
+        defaults = self.server_state.default_headers
+        return self.front.serialise(answer, record, defaults, close=close)
+
     def send(self, answer: Answer, record: RequestRecord, *, close: bool) -> None:
         """Send an answer."""
-        defaults = self.server_state.default_headers
-        self.transport.write(self.front.serialise(answer, record, defaults, close=close))
+        self.transport.write(self.serialise(answer, record, close=close))
 
     def look(self, now: float) -> None:
         """End what is late at `now`, a `time.monotonic()`."""
@@ -149,6 +155,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Begin to end, after SIGTERM: what is in work has its time, then it is told so."""
+        self.outlet.close()  # all answers go the loop's way now, which ends the connection
+        self.front.settle_sent()
         super().shutdown()
         if isinstance(self.active, Exchange):
             allowed_s = self.front.context.settings.shutdown_timeout_s + _UVICORNS_PAUSE_S / 2

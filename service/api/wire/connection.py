@@ -15,6 +15,7 @@ from service.api.wire.bounded import BoundedProtocol, Cycle, Phase
 from service.api.wire.exchange import PATH, Exchange
 from service.api.wire.front import NEVER
 from service.api.wire.heads import check_head, head_bytes
+from service.api.wire.outlet import Outlet
 from service.errors import MalformedRequest
 
 _TARGET = PATH.encode()
@@ -35,11 +36,14 @@ class Connection(BoundedProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.outlet = Outlet(transport, plain=self.scheme == "http")
         self._due = time.monotonic() + self._head_s
         connections: Any = self.connections  # all of them are ours
         self.front.watch(connections, self.loop)
 
     def data_received(self, data: bytes) -> None:
+        if self.front.sent:
+            self.front.settle_sent()
         self._fed_bytes = len(data)
         self._pieces = 0
         began = time.monotonic()
@@ -65,6 +69,8 @@ class Connection(BoundedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.connections.discard(self)
         self._phase, self._due, self._send_due = Phase.CLOSING, NEVER, NEVER
+        self.outlet.close()
+        self.front.settle_sent()
         for cycle in (self.active, *[cycle for cycle, _ in self.pipeline]):
             if isinstance(cycle, Exchange):
                 cycle.abandon()
@@ -178,6 +184,8 @@ class Connection(BoundedProtocol):
             self._hear_no_more()
         else:
             self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
+        if type(self.active) is Exchange:
+            self.active.hurry()
 
     def _go_on(self) -> None:
         if self._phase is Phase.CLOSING:

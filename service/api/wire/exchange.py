@@ -32,9 +32,9 @@ class Exchange:
     """One request to classify an image, and its answer."""
 
     __slots__ = (
-        "_asked", "_body", "_chunks", "_connection", "_job", "_most_bytes", "_query",
-        "_received", "_received_bytes", "_shedding", "_timer", "_wants_continue", "arrived",
-        "deadline", "keep_alive", "record", "response_complete",
+        "_asked", "_body", "_chunks", "_classified", "_connection", "_hurried", "_job", "_left",
+        "_most_bytes", "_query", "_received", "_received_bytes", "_shedding", "_timer",
+        "_wants_continue", "arrived", "deadline", "keep_alive", "record", "response_complete",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,9 @@ class Exchange:
         self._shedding = False
         self._most_bytes = connection.front.context.settings.max_body_bytes
         self._job: Job[Classified] | None = None
+        self._classified: Classified | None = None
+        self._left = _NOTHING  # of the answer, which the socket did not take
+        self._hurried = False
         self._timer: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
@@ -114,6 +117,9 @@ class Exchange:
         try:
             if wishes is not None:  # others have come since it was asked for the first time
                 context.chooser.check_wait(wishes.longest_wait_ms)
+            if not self._connection.transport.get_write_buffer_size():
+                self._hurried = self._connection.flow.read_paused  # no request will wake the loop
+                self._connection.outlet.lend(self)
             pool, lane = context.pool, self._asked.served.name
             self._job = pool.submit(self._work, self.deadline, self._done, lane)
         except Overloaded as error:
@@ -122,16 +128,49 @@ class Exchange:
     def _work(self, queued_ms: float) -> Classified:
         """Do it all, on a worker thread."""
         context = self._connection.front.context
-        return classify_body(
+        done = self._classified = classify_body(
             context, self.record, self._asked, self._body, self._received, queued_ms
         )
+        return done
 
     def _done(self) -> None:
-        """Go back to the event loop, from the worker thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended, nobody waits
-            self._connection.loop.call_soon_threadsafe(self._finish)
+        """Answer from the worker thread, or go back to the event loop."""
+        if self._classified is None or not self._send_from_here(self._classified):
+            with contextlib.suppress(RuntimeError):  # the loop has ended, nobody waits
+                self._connection.loop.call_soon_threadsafe(self._finish)
+
+    def _send_from_here(self, done: Classified) -> bool:
+        """Send the answer on the worker thread; tell whether the event loop need not hurry."""
+        connection = self._connection
+        if not self.keep_alive:
+            return False
+        data = connection.serialise(Answer(200, JSON_TYPE, done.body), self.record, close=False)
+        count = connection.outlet.write(self, data)
+        if count is None:
+            return False
+        self.record.end()
+        self._body, self._left = _NOTHING, data[count:]
+        connection.front.sent.append(self)
+        return not self._left and not self._hurried
+
+    def hurry(self) -> None:
+        """Take note that others wait for the end of this request, on the event loop."""
+        self._hurried = True
+        self._connection.front.settle_sent()
+
+    def settle(self) -> None:
+        """Take note, on the event loop, that the answer was sent from the worker thread."""
+        done = self._classified
+        if self.response_complete or done is None:
+            return
+        if self._left:
+            self._connection.transport.write(self._left)
+        self.record.status = 200
+        self.record.classified.append((self._asked.served, done.times))
+        self._end()
 
     def _finish(self) -> None:
+        self._connection.front.settle_sent()
         job, self._job = self._job, None
         if job is None:
             return
@@ -145,7 +184,7 @@ class Exchange:
 
     def refuse(self, error: Exception) -> None:
         """Answer with an error of the tree, or as to a bug, which any other error is."""
-        if self.response_complete:
+        if self.response_complete or not self._connection.outlet.take_back(self):
             return
         answer = answer_to(self.record, error)
         if not self.arrived and not self._worth_reading_on():
@@ -167,6 +206,8 @@ class Exchange:
 
     def abandon(self) -> None:
         """Take note that the client has gone; a job that waits is dropped."""
+        if not self._connection.outlet.take_back(self):
+            self.settle()
         if self.response_complete:
             return
         if self.deadline is not NEVER and not self.arrived:
@@ -186,6 +227,10 @@ class Exchange:
         connection, record = self._connection, self.record
         record.status = answer.status
         connection.send(answer, record, close=not self.keep_alive)
+        self._end()
+
+    def _end(self) -> None:
+        connection = self._connection
         self._close()
         if not self.keep_alive:
             connection.close_after_sending(in_full=self.arrived)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Collection
 from typing import Protocol
 
@@ -51,8 +52,20 @@ class Refused(Protocol):
         ...
 
 
+class Sent(Protocol):
+    """A request whose answer a worker thread has sent."""
+
+    def settle(self) -> None:
+        """Take note of that."""
+        ...
+
+
 class Front:
-    """Shared by the connections of one server; used from the event loop's thread only."""
+    """Shared by the connections of one server.
+
+    Used from the event loop's thread, but for `sent`, to which worker threads append, and
+    `serialise`.
+    """
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -64,8 +77,9 @@ class Front:
         often = _LOOKS_IN_A_LIMIT / min(limits)
         self._pause_s = 1 / min(max(often, _FEWEST_LOOKS_A_SECOND), _MOST_LOOKS_A_SECOND)
         self._watching = False
-        self._defaults: DefaultHeaders | None = None
-        self._starts: dict[int, str] = {}
+        self._starts: tuple[DefaultHeaders, dict[int, str]] = ([], {})
+        self.sent: deque[Sent] = deque()
+        context.ledger.settle_before(self.settle_sent)
         self._refused: list[tuple[Refused, Exception]] = []
         self._refusals = 0
         self._count_until = self._together_until = 0.0
@@ -82,12 +96,21 @@ class Front:
             loop.call_later(self._pause_s, self._look, connections, loop)
 
     def _look(self, connections: Collection[Watched], loop: asyncio.AbstractEventLoop) -> None:
+        self.settle_sent()
         now = time.monotonic()
         for connection in tuple(connections):
             connection.look(now)
         self._watching = False
         if connections:
             self.watch(connections, loop)
+
+    def settle_sent(self) -> None:
+        """Take note of all answers that worker threads have sent so far.
+
+        Nothing wakes the loop for them: it looks when it is awake, at the latest for the clock.
+        """
+        while self.sent:
+            self.sent.popleft().settle()
 
     def refuse_soon(self, late: Refused, error: Exception, *, now: bool = True) -> None:
         """Refuse a request: `now`, unless there are very many, or in a moment."""
@@ -116,7 +139,7 @@ class Front:
     def serialise(
         self, answer: Answer, record: RequestRecord, defaults: DefaultHeaders, *, close: bool
     ) -> bytes:
-        """Return an answer as it goes over the wire.
+        """Return an answer as it goes over the wire; on any thread.
 
         Args:
             answer: what to send.
@@ -124,17 +147,20 @@ class Front:
             defaults: headers that uvicorn adds to all answers; it makes a new list every second.
             close: the connection ends with this answer.
         """
-        if defaults is not self._defaults:
-            self._defaults = defaults
-            self._starts = {}
-        start = self._starts.get(answer.status) or self._start(answer.status, defaults)
+        kept_for, starts = self._starts
+        if kept_for is not defaults:
+            starts = {}
+            self._starts = (defaults, starts)
+        start = starts.get(answer.status)
+        if start is None:
+            start = starts[answer.status] = _start(answer.status, defaults)
         extra = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
         if close:
             extra += _CLOSE
         head = _HEAD % (start, len(answer.body), answer.media_type, record.request_id, extra)
         return head.encode("latin-1") + answer.body
 
-    def _start(self, status: int, defaults: DefaultHeaders) -> str:
-        lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in defaults)]
-        self._starts[status] = start = b"".join(lines).decode("latin-1")
-        return start
+
+def _start(status: int, defaults: DefaultHeaders) -> str:
+    lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in defaults)]
+    return b"".join(lines).decode("latin-1")

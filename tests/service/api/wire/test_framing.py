@@ -1,10 +1,13 @@
 """What is no request, or could be read as two, is a problem document and the connection's end."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.images import photo
 from tests.support.server import LiveServer
 from tests.support.sessions import gated
+from tests.support.waiting import wait_until
 from tests.support.wire import answer, answers, connected, everything, head, statuses
 
 PHOTO = photo("blue")
@@ -103,6 +106,8 @@ def test_too_many_requests_sent_ahead_are_not_kept(server: LiveServer) -> None:
         wire.sendall(ONE)
         session.wait_for_runs(1)
         wire.sendall(head(0) * 500)
+        connections: Any = server.state.connections
+        wait_until(lambda: any(c.pipeline for c in connections), "they are read")
         session.gate.set()
         found = statuses(everything(wire))
     assert found[0] == 200
