@@ -31,6 +31,10 @@ _ACCEPTED_TEXT = "JPEG, PNG, WebP, GIF or BMP"
 # Converted at once: 4 bytes a pixel fit into a processor's cache a few times.
 _STRIP_PIXELS = 262_144
 
+# Pillow hands 64 kB at a time to its decoder. Where those end, the decoder goes back to the last
+# whole block of pixels, and each time the GIL is given away and taken again.
+_READ_AT_ONCE = 1_048_576
+
 # Pillow's decoder of WebP holds the picture about twice as often as the others do.
 _WEBP_COPIES = 2
 
@@ -142,6 +146,7 @@ def _open(data: bytes) -> Image.Image:
         raise _unidentified(data[:512]) from None
     except DECODER_ERRORS:
         raise DamagedImage("The image's header is damaged: send the complete file.") from None
+    image.decodermaxblock = _READ_AT_ONCE
     if image.format == "GIF" and image.mode == "L":
         # Its frame has a grey palette; Pillow would lay the whole file's palette over it.
         image.palette = None
