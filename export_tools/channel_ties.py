@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
 
 from export_tools.graph_macs import infer_shapes
+from export_tools.layer_inputs import LAYERS
 
-LAYERS = ("Conv", "Gemm")
 _SAME = ("Relu", "Identity", "MaxPool", "AveragePool", "GlobalAveragePool")
 _Channels = NDArray[np.int64]
 _Ties = list[tuple[_Channels, _Channels]]

@@ -162,7 +162,9 @@ def quantize(  # noqa: PLR0913, PLR0917  (one argument for each option of the co
     name: Name = None,
     target: compress.Target = DEFAULT_TARGET,
     equalise: compress.Equalise = 0.0,
+    float_first: compress.FloatFirst = 0,
     float_budget: compress.FloatBudget = 0.0,
+    compensate: compress.Compensate = True,
     smallest_speedup: compress.SmallestSpeedup = None,
     data: compress.OwnPhotos = None,
     from_: From = WORK,
@@ -172,7 +174,8 @@ def quantize(  # noqa: PLR0913, PLR0917  (one argument for each option of the co
     """Make an int8 model from an fp32 one; nothing is written when a gate fails."""
     with errors_told():
         parent, child = read_model(from_, model), name or f"{model}-int8"
-        gates, choices = gates_for(parent, target), Choices(target, equalise, float_budget)
+        gates = gates_for(parent, target)
+        choices = Choices(target, equalise, float_budget, compensate, float_first)
         if smallest_speedup is not None:
             gates = dataclasses.replace(gates, speedup=smallest_speedup)
         with progress_on(console) as say:

@@ -30,11 +30,18 @@ Equalise = Annotated[
         "--equalise", min=0, max=1, help="Strength of the equalisation, 0.5 is usual; 0 for none."
     ),
 ]
+FloatFirst = Annotated[
+    int, typer.Option("--float-first", min=0, help="So many layers, from the image on, stay float.")
+]
 FloatBudget = Annotated[
     float,
     typer.Option(
         "--float-budget", min=0, max=1, help="Share of the MACs that may stay float, worst first."
     ),
+]
+Compensate = Annotated[
+    bool,
+    typer.Option(help="Round weights so that they make up for each other, not to the nearest."),
 ]
 SmallestSpeedup = Annotated[
     float | None,

@@ -4,6 +4,7 @@ equalise                  factors between layers, so that channels have similar 
 average_pool              average pools as depthwise convolutions, which are faster
 fold_input.absorb_scale   the normalisation's factor into the first convolution
 quantize                  weights and activations to integers, by the scheme
+round_weights             weights that make up for each other's rounding
 pair_safe                 weights that cannot saturate, for hosts without VNNI
 correct_bias              the mean error of rounded weights out of the biases
 fold_input.feed_image     the image itself as the first quantised tensor
@@ -26,8 +27,10 @@ from export_tools.equalise import equalise
 from export_tools.errors import ExportError
 from export_tools.fold_input import absorb_scale, feed_image
 from export_tools.graph_clean import clean_graph
+from export_tools.layer_inputs import LAYERS
 from export_tools.pair_safe import make_pair_safe
 from export_tools.quantize import quantize_graph
+from export_tools.round_weights import compensations, round_weights
 from export_tools.schemes import Scheme
 from export_tools.sensitivity import measure_sensitivity
 from export_tools.share_concat import share_concat_scales
@@ -43,9 +46,10 @@ _LOOKED_AT = 24  # of the calibration images, at least, to find the layers worth
 class Plan:
     """How a graph is made int8.
 
-    `equalise` is the strength of the equalisation, 0 for none; `keep_float` names nodes, and
-    `float_budget` lets measured sensitivity name more, up to that share of all MACs; `lesson` None
-    skips the fine-tune.
+    `equalise` is the strength of the equalisation, 0 for none; `keep_float` names nodes,
+    `float_first` counts layers from the image on, and `float_budget` lets measured sensitivity name
+    more, up to that share of all MACs; `lesson` None skips the fine-tune; without `compensate` each
+    weight is rounded to the nearest step.
     """
 
     scheme: Scheme = field(default_factory=Scheme)
@@ -53,6 +57,8 @@ class Plan:
     lesson: Lesson | None = None
     equalise: float = 0.0
     float_budget: float = 0.0
+    compensate: bool = True
+    float_first: int = 0
 
 
 def compress_graph(
@@ -77,17 +83,18 @@ def compress_graph(
     Raises:
         ExportError: the plan names a node that the graph does not have.
     """
-    _check_names(onnx.load_model_from_string(graph), plan.keep_float)
+    model: ModelProto = onnx.load_model_from_string(graph)
+    _check_names(model, plan.keep_float)
+    kept = (*first_layers(model, plan.float_first), *plan.keep_float)
     steps = []
     if plan.equalise:
         graph, step = equalise_graph(graph, planes, plan.equalise)
         steps.append(step)
-    made, settings = _quantise(graph, planes, plan, facts, plan.keep_float)
+    made, settings = _quantise(graph, planes, plan, facts, kept)
     if plan.float_budget:
         chosen = _worth_float(made, graph, planes, plan.float_budget)
         if chosen:
-            kept = (*plan.keep_float, *chosen)
-            made, settings = _quantise(graph, planes, plan, facts, kept)
+            made, settings = _quantise(graph, planes, plan, facts, (*kept, *chosen))
         settings["float_budget_of_macs"] = plan.float_budget
     steps.append(CompressionStep(step="static int8", settings=settings))
     if plan.lesson is not None:
@@ -104,6 +111,12 @@ def equalise_graph(graph: bytes, planes: Planes, strength: float) -> tuple[bytes
     return clean_graph(model), CompressionStep(step="cross-layer equalisation", settings=facts)
 
 
+def first_layers(model: ModelProto, count: int) -> tuple[str, ...]:
+    """Name the first layers of a graph, from the image on."""
+    layers = [node.name for node in model.graph.node if node.op_type in LAYERS]
+    return tuple(layers[:count])
+
+
 def _quantise(
     graph: bytes, planes: Planes, plan: Plan, facts: Settings, keep_float: tuple[str, ...]
 ) -> tuple[bytes, Settings]:
@@ -113,8 +126,11 @@ def _quantise(
     mean = absorb_scale(model)
     quantized = quantize_graph(model, planes, plan.scheme, keep_float)
     settings = plan.scheme.settings() | facts
+    roundings = compensations(model, planes) if plan.compensate else {}
+    if plan.compensate:
+        settings["layers_compensated"] = round_weights(quantized, model, roundings)
     if plan.scheme.pair_safe:
-        settings["channels_rescaled"] = make_pair_safe(quantized, model)
+        settings["channels_rescaled"] = make_pair_safe(quantized, model, roundings)
     settings["biases_corrected"] = correct_biases(quantized, model, planes)
     # The runtime multiplies only inputs and outputs of one type, and the image is uint8.
     fed = plan.scheme.activations == "uint8" and mean is not None and feed_image(quantized, mean)

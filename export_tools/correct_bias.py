@@ -13,14 +13,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, numpy_helper
 
-from service.engine.session import INPUT_NAME
+from export_tools.layer_inputs import LAYERS, run_for
 
 _Floats = NDArray[np.float64]
-_LAYERS = ("Conv", "Gemm")
 
 
 def correct_biases(
@@ -36,14 +34,14 @@ def correct_biases(
     Returns:
         How many layers were corrected: those with a bias that are not kept float.
     """
-    layers = {node.name: node for node in quantized.graph.node if node.op_type in _LAYERS}
+    layers = {node.name: node for node in quantized.graph.node if node.op_type in LAYERS}
     makers = {name: node for node in quantized.graph.node for name in node.output}
     means = input_means(original, planes)
     ours, theirs = _tensors(quantized), _tensors(original)
     corrected = 0
     for node in original.graph.node:
         layer = layers.get(node.name)
-        if node.op_type not in _LAYERS or layer is None or len(layer.input) < 3:
+        if node.op_type not in LAYERS or layer is None or len(layer.input) < 3:
             continue
         weight, bias = makers.get(layer.input[1]), makers.get(layer.input[2])
         if weight is None or bias is None:
@@ -61,19 +59,10 @@ def correct_biases(
 
 def input_means(model: ModelProto, planes: Sequence[NDArray[np.uint8]]) -> dict[str, _Floats]:
     """Return the mean by channel of what each layer reads, over all images and places."""
-    probe = ModelProto()
-    probe.CopyFrom(model)
-    names = dict.fromkeys(node.input[0] for node in model.graph.node if node.op_type in _LAYERS)
-    probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    names = [node.input[0] for node in model.graph.node if node.op_type in LAYERS]
     sums: dict[str, _Floats] = {}
-    for image in planes:
-        values = session.run(list(names), {INPUT_NAME: image[np.newaxis]})
-        for name, value in zip(names, values, strict=True):
+    for values in run_for(model, planes, names):
+        for name, value in values.items():
             mean = value.mean(axis=(0, *range(2, value.ndim)), dtype=np.float64)
             sums[name] = sums.get(name, 0.0) + mean
     return {name: total / len(planes) for name, total in sums.items()}

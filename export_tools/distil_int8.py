@@ -3,7 +3,7 @@
 Rounding costs an int8 model answers where its parent is unsure. The rounding of every weight, the
 biases and the activations' scales are moved by gradients until the int8 graph's logits are the
 parent's again, on views of the calibration photos and mixtures of them; labels are not used. A
-weight may move by no more than `Lesson.reach` steps from its trained value, so what the parent has
+weight may move by no more than `Lesson.reach` steps from where it starts, so what the parent has
 learnt on a million photos is not unlearnt on six. Batch norms were folded by the exporter, scales
 stay per channel, the graph and its speed stay the same.
 
@@ -53,7 +53,7 @@ class _Layer:
     weight: NodeProto
     bias: NodeProto
     data_scale: str
-    trained: Tensor
+    first: Tensor
     steps: Tensor
     start: Tensor
     unit: Tensor
@@ -96,13 +96,16 @@ class Student:
             shape = [1, -1]
         wanted = torch.from_numpy(trained.copy()) / constants[weight.input[1]].reshape(shape)
         wanted = wanted.nan_to_num(0.0, 0.0, 0.0)  # channels that pruning left empty
+        # Weights that were not rounded to the nearest step start in the middle of theirs.
+        given = constants[weight.input[0]]
+        wanted = torch.where(wanted.round() == given, wanted, given)
         start = constants[bias.input[0]] * constants[bias.input[1]]
         return _Layer(
             node=node,
             weight=weight,
             bias=bias,
             data_scale=data.input[1],
-            trained=wanted,
+            first=wanted,
             steps=wanted.clone().requires_grad_(),
             start=start,
             unit=constants[bias.input[1]] * _BIAS_UNIT,
@@ -119,10 +122,10 @@ class Student:
         return known
 
     def limit(self, reach: float) -> None:
-        """Bring weights back that moved too far from where they were trained to be."""
+        """Bring weights back that moved too far from where they started."""
         with torch.no_grad():
             for layer in self.layers:
-                layer.steps.clamp_(layer.trained - reach, layer.trained + reach)
+                layer.steps.clamp_(layer.first - reach, layer.first + reach)
 
     def write(self) -> None:
         """Write what was learnt into the graph that the student was made of."""

@@ -18,13 +18,11 @@ those of the weights that make them, which matter only where weights share one s
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from export_tools.channel_ties import LAYERS, tie_channels
-from service.engine.session import INPUT_NAME
+from export_tools.channel_ties import tie_channels
+from export_tools.layer_inputs import LAYERS, groups_of, run_for
 
 STRENGTH = 0.5
 _WIDEST = 16.0  # a larger factor would serve channels that calibration hardly saw
@@ -66,19 +64,9 @@ def channel_ranges(
     model: ModelProto, planes: Sequence[NDArray[np.uint8]], names: Sequence[str]
 ) -> dict[str, _Floats]:
     """Return the largest magnitude in each channel of the named values, over all images."""
-    probe = ModelProto()
-    probe.CopyFrom(model)
-    names = list(dict.fromkeys(names))
-    probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        probe.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
     found: dict[str, _Floats] = {}
-    for image in planes:
-        values = session.run(names, {INPUT_NAME: image[np.newaxis]})
-        for name, value in zip(names, values, strict=True):
+    for values in run_for(model, planes, names):
+        for name, value in values.items():
             largest = np.abs(value).max(axis=(0, *range(2, value.ndim))).astype(np.float64)
             found[name] = np.maximum(found.get(name, 0.0), largest)
     return found
@@ -97,7 +85,7 @@ def _kernels(node: NodeProto, tensors: Mapping[str, TensorProto]) -> _Floats:
     if node.op_type == "Gemm":
         turned = any(item.name == "transB" and item.i for item in node.attribute)
         return (values if turned else values.T)[np.newaxis, :, :, np.newaxis]
-    groups = next((int(item.i) for item in node.attribute if item.name == "group"), 1)
+    groups = groups_of(node)
     return values.reshape(groups, len(values) // groups, values.shape[1], -1)
 
 

@@ -49,21 +49,31 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What `quantize` lets its user choose: target, equalisation, layers that stay float."""
+    """What `quantize` lets its user choose: target, equalisation, rounding, float layers."""
 
     target: str = DEFAULT_TARGET
     equalise: float = 0.0
     float_budget: float = 0.0
+    compensate: bool = True
+    float_first: int = 0
 
     def plan(self) -> Plan:
         """Return how the graph is made int8; raises `ExportError` for an unknown target."""
-        return Plan(scheme_of(self.target), equalise=self.equalise, float_budget=self.float_budget)
+        return Plan(
+            scheme_of(self.target),
+            equalise=self.equalise,
+            float_budget=self.float_budget,
+            compensate=self.compensate,
+            float_first=self.float_first,
+        )
 
     def options(self) -> str:
         """Write what is not the default as the command takes it."""
         given = [("--target", self.target, DEFAULT_TARGET), ("--equalise", self.equalise, 0.0)]
+        given.append(("--float-first", self.float_first, 0))
         given.append(("--float-budget", self.float_budget, 0.0))
-        return "".join(f" {name} {value}" for name, value, usual in given if value != usual)
+        written = "".join(f" {name} {value}" for name, value, usual in given if value != usual)
+        return written if self.compensate else f"{written} --no-compensate"
 
 
 DEFAULT_PLAN = Plan()

@@ -93,6 +93,8 @@ class QuantizePart(_Part):
     reduce_range: bool | None = None
     pair_safe: bool | None = None
     equalise: Share = 0.0
+    compensate: bool = True
+    float_first: int = Field(default=0, ge=0)
     keep_float: tuple[str, ...] = Field(default=(), strict=False)
     float_budget: Share = 0.0
 
@@ -195,6 +197,8 @@ class Recipe(_Part):
             part.scheme(),
             part.keep_float,
             equalise=part.equalise,
+            compensate=part.compensate,
+            float_first=part.float_first,
             float_budget=part.float_budget,
         )
 

@@ -29,6 +29,7 @@ _Planes = list[NDArray[np.uint8]]
 FP32 = "fp32"
 # What belongs to no scheme, with that of the default target.
 FURTHER_PLANS = {
+    "u8s8, each weight to the nearest": Plan(compensate=False),
     "u8s8 equalised": Plan(equalise=STRENGTH),
     "u8s8, 10 % of MACs float": Plan(float_budget=0.1),
 }

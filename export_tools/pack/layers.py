@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
+from export_tools.layer_inputs import groups_of
+
 Values = dict[str, NDArray[np.float32]]
 _LEAST = 64  # weights below which a tensor stays as it is
 
@@ -38,7 +40,7 @@ def find_layers(model: ModelProto) -> list[Layer]:
         bias = node.input[2] if len(node.input) > 2 else ""
         if np.prod(floats[weight].dims) >= _LEAST:
             owned = bias in floats and uses[bias] == 1
-            found.append(Layer(node.name, weight, bias if owned else None, _groups(node)))
+            found.append(Layer(node.name, weight, bias if owned else None, groups_of(node)))
     return found
 
 
@@ -63,7 +65,3 @@ def _rows_first(node: NodeProto) -> bool:
     if node.op_type == "Gemm":
         return any(item.name == "transB" and item.i == 1 for item in node.attribute)
     return node.op_type == "Conv"
-
-
-def _groups(node: NodeProto) -> int:
-    return next((int(item.i) for item in node.attribute if item.name == "group"), 1)

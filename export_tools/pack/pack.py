@@ -3,7 +3,7 @@
 layers       which weights
 statistics   what calibration images say of them
 allocate     how coarse each layer may be, by these or by its harm, measured
-rounding     weights to symbols, by prune, kmeans and compensate
+rounding     weights to symbols, by prune, kmeans, trellis and what all rounding shares
 contexts     which of the coder's tables each symbol takes
 archive      the file
 """

@@ -5,23 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from export_tools.compensate import Floats, Nearest, compensated, factor, make_up
 from export_tools.pack.allocate import exponent, rms
 from export_tools.pack.archive import Coded
-from export_tools.pack.compensate import (
-    LARGEST,
-    BitPrice,
-    Floats,
-    Nearest,
-    compensated,
-    factor,
-    make_up,
-    on_trellis,
-)
 from export_tools.pack.contexts import find_contexts, price_table
 from export_tools.pack.kmeans import centroids
 from export_tools.pack.plan import PackPlan
 from export_tools.pack.prune import prune_smallest
 from export_tools.pack.statistics import Statistics
+from export_tools.pack.trellis import LARGEST, BitPrice, on_trellis
 from service.engine.coded import STEPS_PER_OCTAVE, CodedTensor, multiples, step_size
 
 _ROWS = 16  # rounded at once: more is quicker, less lets more rows make up for others

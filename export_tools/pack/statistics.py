@@ -1,10 +1,8 @@
 """What calibration images say of each layer: how its inputs vary, how much its outputs matter.
 
-Inputs: the second moments of what a row of weights is multiplied with; half of it is the Hessian
-of the layer's squared error. The mean is not taken out, as if biases would make up for it: they do
-so for images with the calibration's mean alone. Outputs:
-the second moments of the gradients of the log-likelihood of answers that are drawn from the net's
-own probabilities. Together they are the layer's part of the Fisher information. No labels are used.
+Inputs: the second moments of what a row of weights is multiplied with. Outputs: the second moments
+of the gradients of the log-likelihood of answers that are drawn from the net's own probabilities.
+Together they are the layer's part of the Fisher information. No labels are used.
 
 Source: Martens and Grosse, 2015, https://arxiv.org/abs/1503.05671 (the two factors).
 """
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 from torch import Tensor
 
+from export_tools.layer_inputs import moments_of, patches
 from export_tools.pack.layers import Layer
 from export_tools.torch_graph import TorchGraph, Values, one_thread
 
@@ -45,10 +44,6 @@ def gather(model: ModelProto, layers: Sequence[Layer], planes: Planes) -> dict[s
     graph = TorchGraph(model)
     groups = {layer.node: layer.groups for layer in layers}
     logits = next(n.input[0] for n in reversed(model.graph.node) if n.op_type == "Softmax")
-    attributes = {
-        node.name: {item.name: list(item.ints) for item in node.attribute if item.ints}
-        for node in model.graph.node
-    }
     sums: dict[str, list[Tensor]] = {}
     draw = torch.Generator().manual_seed(_SEED)
     with one_thread():
@@ -66,8 +61,9 @@ def gather(model: ModelProto, layers: Sequence[Layer], planes: Planes) -> dict[s
                     return output
                 output = output if output.requires_grad else output.requires_grad_()
                 output.retain_grad()
-                given = _patches(node, values, attributes[node.name])
-                watched[node.name] = (_moments(given, groups[node.name]), output)
+                given = values[node.input[0]].detach()
+                given = patches(node, given, values[node.input[1]].shape)
+                watched[node.name] = (moments_of(given, groups[node.name]).double(), output)
                 return output
 
             found = graph.run(torch.from_numpy(batch), layer=watch)[logits]
@@ -96,21 +92,3 @@ def mean_statistics(found: Sequence[Mapping[str, Statistics]]) -> dict[str, Stat
         )
         for name in found[0]
     }
-
-
-def _patches(node: NodeProto, values: Values, attributes: dict[str, list[int]]) -> Tensor:
-    """Return what the rows of a layer's weights are multiplied with, [batch, inputs, positions]."""
-    data = values[node.input[0]].detach()
-    if node.op_type == "Gemm":
-        return data[:, :, None]
-    top, left, bottom, right = attributes.get("pads", [0, 0, 0, 0])
-    stride, dilation = (tuple(attributes.get(name, [1, 1])) for name in ("strides", "dilations"))
-    data = F.pad(data, (left, right, top, bottom))
-    return F.unfold(data, values[node.input[1]].shape[2:], dilation=dilation, stride=stride)
-
-
-def _moments(given: Tensor, groups: int) -> Tensor:
-    """Return the mean second moments of a batch, [groups, inputs of a group, the same]."""
-    batch, _, positions = given.shape
-    given = given.reshape(batch, groups, -1, positions).permute(1, 2, 0, 3).flatten(2)
-    return (given @ given.transpose(1, 2) / (batch * positions)).double()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from export_tools.artifacts import SHIPPED, request_for
 from export_tools.draft import Draft, expect_selftest, file_facts_of, labels_bytes
 from export_tools.fp32 import Fp32Result, build_fp32
-from export_tools.int8 import Int8Result, build_int8
+from export_tools.int8 import Choices, Int8Result, build_int8
 from export_tools.onnx_export import export_onnx
 from export_tools.photos import selftest_photo
 from export_tools.serving_net import ServingNet
@@ -114,7 +114,8 @@ def squeezenet_fp32() -> Fp32Result:
 
 @pytest.fixture(scope="session")
 def squeezenet_int8(squeezenet_fp32: Fp32Result) -> Int8Result:
-    return build_int8(squeezenet_fp32.draft, "squeezenet1_1-int8", lambda _: None)
+    choices = Choices(equalise=0.5, float_first=4)  # its recipe's
+    return build_int8(squeezenet_fp32.draft, "squeezenet1_1-int8", lambda _: None, choices=choices)
 
 
 @pytest.fixture(scope="session")

@@ -140,12 +140,13 @@ def test_quantize_names_the_model_after_its_parent(
         return squeezenet_int8
 
     monkeypatch.setattr(cli, "build_int8", build)
-    options = ("--equalise", "0.25", "--float-budget", "0.1", "--smallest-speedup", "1.5")
+    options = ("--equalise", "0.25", "--float-first", "2", "--float-budget", "0.1")
+    more = ("--no-compensate", "--smallest-speedup", "1.5")
     status, output = run(
-        "quantize", "squeezenet1_1", "--from", tmp_path, "--to", tmp_path, *options
+        "quantize", "squeezenet1_1", "--from", tmp_path, "--to", tmp_path, *options, *more
     )
     assert status == 0
-    chosen = " --equalise 0.25 --float-budget 0.1"
+    chosen = " --equalise 0.25 --float-first 2 --float-budget 0.1 --no-compensate"
     assert names == [f"squeezenet1_1 squeezenet1_1-int8 {chosen} 1.5"]
     assert f"({squeezenet_int8.agreement.same}/180)" in output
     assert published_versions(tmp_path, "squeezenet1_1-int8") == [1]

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from export_tools.compress import Plan, compress_graph
+from export_tools.compress import Plan, compress_graph, first_layers
 from export_tools.distil_int8 import Lesson
 from export_tools.errors import ExportError
 from export_tools.onnx_export import export_onnx
@@ -49,6 +49,34 @@ def test_a_layer_is_kept_float(tiny_graph: bytes) -> None:
     weights = {tensor.name for tensor in onnx.load_model_from_string(graph).graph.initializer}
     assert kept.input[1] in weights
     assert steps[-1].settings["layers_kept_float"] == name
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 9])
+def test_layers_from_the_image_on_stay_float(tiny_graph: bytes, count: int) -> None:
+    layers = first_layers(onnx.load_model_from_string(tiny_graph), 9)
+    plan = Plan(float_first=count)
+    graph, steps = compress_graph(tiny_graph, list(random_planes(8)), plan, {})
+    model = onnx.load_model_from_string(graph)
+    whole = {t.name for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8}
+    makers = {node.output[0]: node.input[0] for node in model.graph.node}
+    kept = [
+        node.name
+        for node in model.graph.node
+        if node.name in layers and makers.get(node.input[1]) not in whole
+    ]
+    assert kept == list(layers[:count])
+    if count:
+        assert steps[-1].settings["layers_kept_float"] == ", ".join(kept)
+    assert steps[-1].settings["normalisation_folded"] is (count == 0)
+
+
+def test_without_compensation_weights_take_the_nearest_step(tiny_graph: bytes) -> None:
+    planes = list(random_planes(8))
+    made, steps = compress_graph(tiny_graph, planes, Plan(compensate=False), {})
+    assert "layers_compensated" not in steps[-1].settings
+    other, steps = compress_graph(tiny_graph, planes, Plan(), {})
+    assert steps[-1].settings["layers_compensated"] == 4
+    assert made != other
 
 
 def test_an_unknown_layer_is_refused(tiny_graph: bytes) -> None:

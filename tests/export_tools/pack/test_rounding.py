@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from export_tools.compensate import compensated, factor
 from export_tools.errors import ExportError
 from export_tools.pack.allocate import find_steps, importance, sizes_by_rms
-from export_tools.pack.compensate import compensated, factor, on_trellis
 from export_tools.pack.contexts import coded_bits, find_contexts
 from export_tools.pack.kmeans import centroids
 from export_tools.pack.plan import PackPlan
@@ -15,6 +15,7 @@ from export_tools.pack.prune import prune_smallest
 from export_tools.pack.rans import share_slots
 from export_tools.pack.rounding import round_bias, round_weight
 from export_tools.pack.statistics import Statistics
+from export_tools.pack.trellis import on_trellis
 from service.engine.coded import CodedTensor, multiples
 
 RANDOM = np.random.default_rng(8)

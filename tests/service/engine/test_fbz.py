@@ -20,7 +20,7 @@ from benchmarks.reliability.files.archives import (
     with_lengths,
 )
 from export_tools.pack.archive import Coded, write_archive
-from export_tools.pack.compensate import LARGEST
+from export_tools.pack.trellis import LARGEST
 from service.engine.fbz import HEAD, MAGIC, MOST_GROWTH, SLACK, expand
 from service.errors import ArtifactError, DamagedArchive
 

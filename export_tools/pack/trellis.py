@@ -1,23 +1,18 @@
-"""Round a layer's weights column by column; what each costs, the next ones make up for.
+"""Round a layer's weights on a trellis, column by column.
 
-`compensated` takes the nearest value, `on_trellis` searches the trellis of `service.engine.coded`
-and keeps the best path into each of its four states, the weights still to come adjusted for each,
-and charges a path for its symbols' bits. `make_up` does across rows what both do across columns:
-outputs that the next layers add up can cancel each other's errors.
+`on_trellis` searches the trellis of `service.engine.coded` and keeps the best path into each of its
+four states, the weights still to come adjusted for each (`export_tools.compensate`), and charges a
+path for its symbols' bits.
 
-Sources: Frantar and Alistarh, 2022, https://arxiv.org/abs/2208.11580 and Frantar et al., 2022,
-https://arxiv.org/abs/2210.17323 (the compensation); Tseng et al., 2025,
-https://arxiv.org/abs/2505.22988 (across rows as well); Marcellin and Fischer, 1990 (the trellis).
+Source: Marcellin and Fischer, 1990 (the trellis).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Nearest = Callable[[Floats, int], tuple[NDArray[np.int16], Floats]]
+from export_tools.compensate import Floats
 
 LARGEST = (1 << 12) - 1  # a symbol's largest size: far beyond what weights need
 _STATES = 4
@@ -44,45 +39,6 @@ class BitPrice:
         rows = self.contexts[:, column].astype(np.intp)[:, None, None]
         cost: Floats = self.price * self.table[rows, index]
         return cost
-
-
-def factor(moments: Floats, damping: float) -> Floats:
-    """Return the upper triangular factor U of the inverse of the damped moments, U' U.
-
-    A weight's error divided by U's diagonal is what it costs when later weights make up for it.
-    """
-    mean = float(np.diag(moments).mean())
-    damped = moments + np.eye(len(moments)) * max(mean * damping, 1e-12)
-    upper: Floats = np.linalg.cholesky(np.linalg.inv(damped)).T
-    return upper
-
-
-def compensated(
-    weights: Floats, upper: Floats, nearest: Nearest
-) -> tuple[NDArray[np.int16], Floats]:
-    """Round weights [rows, columns] by `nearest`, which has a column's symbols and values."""
-    left, rounded = weights.copy(), np.empty_like(weights)
-    symbols = np.empty(weights.shape, np.int16)
-    for column in range(weights.shape[1]):
-        symbols[:, column], values = nearest(left[:, column], column)
-        rounded[:, column] = values
-        error = (left[:, column] - values) / upper[column, column]
-        left[:, column + 1 :] -= error[:, None] * upper[column, column + 1 :]
-    return symbols, rounded
-
-
-def make_up(left: Floats, rounded: Floats, part: slice, across: Floats) -> None:
-    """Let the rows behind a part make up for what rounding it cost, as its columns did.
-
-    Args:
-        left: all rows, [rows, columns]; those behind the part are changed.
-        rounded: what the part became.
-        part: which rows.
-        across: the factor of the outputs' moments.
-    """
-    for index, row in enumerate(range(part.start, part.stop)):
-        error = (left[row] - rounded[index]) / across[row, row]
-        left[row + 1 :] -= across[row, row + 1 :, None] * error
 
 
 def on_trellis(
