@@ -3,7 +3,8 @@
 Each cell is a process of its own, cells in turn: the engine's options as they are, and each with
 one thing changed. `optimised` loads the graph as the runtime has optimised it before, as a cache
 of optimised graphs would; `spread` uses all CPUs for the image, asleep between the graph's nodes
-or looking for work for so many microseconds.
+or looking for work for so many microseconds. `batches_mb` is what a process has taken once two
+sessions of the model, as the server makes them, have run batches of 1 to 8 images.
 """
 
 import multiprocessing
@@ -24,10 +25,11 @@ from benchmarks.options import make_parser, names
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.summary import Row, median_rows
 from service.engine.memory import resident_bytes
-from service.engine.session import BATCH_NAME, INPUT_NAME
+from service.engine.session import BATCH_NAME, INPUT_NAME, share_arena
 
 _RUNS = 150
 _WARM_UP = 20
+_BATCHES = (1, 8, 3, 5, 2, 7, 4, 6)
 # A request decodes between two inferences; threads that spin are asleep again by then.
 _PAUSE_S = 0.002
 
@@ -38,12 +40,18 @@ def _static_batch(options: ort.SessionOptions) -> None:
     options.add_free_dimension_override_by_name(BATCH_NAME, 1)
 
 
+def _arena_of_its_own(options: ort.SessionOptions) -> None:
+    options.add_session_config_entry("session.use_env_allocators", "0")
+    options.enable_mem_pattern = True
+
+
 def _no_arena(options: ort.SessionOptions) -> None:
+    _arena_of_its_own(options)
     options.enable_cpu_mem_arena = False
 
 
-def _no_pattern(options: ort.SessionOptions) -> None:
-    options.enable_mem_pattern = False
+def _pattern(options: ort.SessionOptions) -> None:
+    options.enable_mem_pattern = True
 
 
 def _extended(options: ort.SessionOptions) -> None:
@@ -69,8 +77,9 @@ _OPTIMISED = "optimised"
 _CHANGES: dict[str, Change] = {
     "as served": lambda _: None,
     "batch fixed at 1": _static_batch,
+    "an arena of its own": _arena_of_its_own,
     "no memory arena": _no_arena,
-    "no memory pattern": _no_pattern,
+    "a memory pattern": _pattern,
     "no layout optimisation": _extended,
     _OPTIMISED: _as_it_is,
     "spread, asleep": _spread,
@@ -125,6 +134,7 @@ def _options() -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    share_arena(options)
     return options
 
 
@@ -149,10 +159,16 @@ def _measure(file: Path, change: str) -> dict[str, float]:
         started = time.perf_counter()
         session.run(None, {INPUT_NAME: planes})
         spent.append((time.perf_counter() - started) * 1e3)
+    memory = resident_bytes() - before
+    other = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    for size in _BATCHES:
+        for one in (session, other):
+            one.run(None, {INPUT_NAME: planes.repeat(size, axis=0)})
     return {
         "run_ms": statistics.median(spent[_WARM_UP:]),
         "load_ms": load_ms,
-        "memory_mb": (resident_bytes() - before) / 1e6,
+        "memory_mb": memory / 1e6,
+        "batches_mb": (resident_bytes() - before) / 1e6,
     }
 
 

@@ -30,6 +30,10 @@ _FATAL_ONLY = 4
 _ON_CUDA = {"CUDAExecutionProvider", "TensorrtExecutionProvider"}
 _MOST_BOUND = 16  # shapes, that is batch sizes, for which a thread keeps memory on the device
 
+_AS_REQUESTED = 1  # an arena grows by what is asked for, not to the next power of two
+_arena_made = False
+_arena_lock = threading.Lock()
+
 logger = logging.getLogger("featherbox.session")
 
 
@@ -195,6 +199,8 @@ def _create(graph: bytes, providers: list[str], options: SessionOptions) -> "ort
             "session.intra_op.spin_duration_us", str(options.spins_us)
         )
     settings.log_severity_level = _FATAL_ONLY
+    if providers == ["CPUExecutionProvider"]:
+        share_arena(settings)
     if _ON_CUDA & set(providers):
         ort.preload_dlls(directory="")  # CUDA and cuDNN from their wheels, where they are installed
     try:
@@ -215,6 +221,23 @@ def _create(graph: bytes, providers: list[str], options: SessionOptions) -> "ort
             f"{providers[0]} could not be started: check its driver and libraries, "
             "or set allow_provider_fallback."
         ) from error
+
+
+def share_arena(settings: "ort.SessionOptions") -> None:
+    """Let a session on the CPU take the memory of its runs from one arena of the process.
+
+    An arena of each session's own never gives back what its largest batch took, and a memory
+    pattern takes all of a run in one block, for each thread and each batch size.
+    """
+    global _arena_made  # noqa: PLW0603 - the runtime's environment is the process's own
+    with _arena_lock:
+        if not _arena_made:
+            kind = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+            place = ort.OrtMemoryInfo("Cpu", kind, 0, ort.OrtMemType.DEFAULT)
+            ort.create_and_register_allocator(place, ort.OrtArenaCfg(0, _AS_REQUESTED, -1, -1))
+            _arena_made = True
+    settings.add_session_config_entry("session.use_env_allocators", "1")
+    settings.enable_mem_pattern = False
 
 
 def provider_options(name: str, options: SessionOptions) -> dict[str, str]:

@@ -1,7 +1,10 @@
 """A real ONNX Runtime session behind the engine's own class."""
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -16,6 +19,7 @@ from service.engine.session import (
 )
 from service.errors import ContractViolation, ModelFailed, ProviderUnavailable, UnsafeGraph
 
+ROOT = Path(__file__).parents[3]
 OPTIONS = SessionOptions()
 BOUND = SessionOptions(bind=True)  # as on CUDA, where memory of the device is bound once
 BOTH = pytest.mark.parametrize("options", [OPTIONS, BOUND], ids=["plain", "bound"])
@@ -126,3 +130,29 @@ def test_the_cpu_is_always_among_the_providers() -> None:
 
 def test_telemetry_is_off() -> None:
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+
+
+_MEASURE = """
+import sys
+from pathlib import Path
+import numpy as np
+from service.engine.memory import resident_bytes
+from service.engine.session import OrtSession, SessionOptions
+
+graph = Path(sys.argv[1]).read_bytes()
+sessions = [OrtSession(graph, SessionOptions()) for _ in range(4)]
+images = np.zeros((8, 3, 224, 224), np.uint8)
+taken = [resident_bytes()]
+for session in sessions:
+    session.run(images)
+    taken.append(resident_bytes())
+print(taken[1] - taken[0], taken[-1] - taken[1])
+"""
+
+
+def test_sessions_run_in_the_same_memory_one_after_the_other() -> None:
+    command = [sys.executable, "-c", _MEASURE, "model_repository/squeezenet1_1/1/model.onnx"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    by_the_first, by_three_more = map(int, done.stdout.split())
+    assert by_the_first > 20e6
+    assert by_three_more < 0.5 * by_the_first
