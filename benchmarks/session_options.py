@@ -151,7 +151,8 @@ def _measure(file: Path, change: str) -> dict[str, float]:
     before, started = resident_bytes(), time.perf_counter()
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     load_ms = (time.perf_counter() - started) * 1e3
-    shape = (1, *session.get_inputs()[0].shape[1:])
+    batch, *image = session.get_inputs()[0].shape
+    shape = (1, *image)
     planes = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     spent = []
     for _ in range(_WARM_UP + _RUNS):
@@ -161,7 +162,7 @@ def _measure(file: Path, change: str) -> dict[str, float]:
         spent.append((time.perf_counter() - started) * 1e3)
     memory = resident_bytes() - before
     other = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    for size in _BATCHES:
+    for size in (1,) if batch == 1 else _BATCHES:
         for one in (session, other):
             one.run(None, {INPUT_NAME: planes.repeat(size, axis=0)})
     return {
