@@ -40,13 +40,7 @@ def _static_batch(options: ort.SessionOptions) -> None:
     options.add_free_dimension_override_by_name(BATCH_NAME, 1)
 
 
-def _arena_of_its_own(options: ort.SessionOptions) -> None:
-    options.add_session_config_entry("session.use_env_allocators", "0")
-    options.enable_mem_pattern = True
-
-
 def _no_arena(options: ort.SessionOptions) -> None:
-    _arena_of_its_own(options)
     options.enable_cpu_mem_arena = False
 
 
@@ -73,12 +67,12 @@ def _spread_and_spin(options: ort.SessionOptions) -> None:
     _spread(options, 100)
 
 
-_OPTIMISED = "optimised"
+_OPTIMISED, _OWN_ARENA, _NO_ARENA = "optimised", "an arena of its own", "no memory arena"
 _CHANGES: dict[str, Change] = {
     "as served": lambda _: None,
     "batch fixed at 1": _static_batch,
-    "an arena of its own": _arena_of_its_own,
-    "no memory arena": _no_arena,
+    _OWN_ARENA: lambda _: None,
+    _NO_ARENA: _no_arena,
     "a memory pattern": _pattern,
     "no layout optimisation": _extended,
     _OPTIMISED: _as_it_is,
@@ -130,11 +124,10 @@ def _send(
 
 
 def _options() -> ort.SessionOptions:
-    """Return the options that the engine gives to its sessions."""
+    """Return the options that the engine gives to its sessions, but for their shared arena."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    share_arena(options)
     return options
 
 
@@ -147,6 +140,8 @@ def _optimise(graph: Path, target: Path) -> dict[str, float]:
 
 def _measure(file: Path, change: str) -> dict[str, float]:
     graph, options = file.read_bytes(), _options()
+    if change not in {_OWN_ARENA, _NO_ARENA}:
+        share_arena(options)
     _CHANGES[change](options)
     before, started = resident_bytes(), time.perf_counter()
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
