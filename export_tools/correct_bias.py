@@ -19,6 +19,7 @@ from onnx import ModelProto, NodeProto, numpy_helper
 from export_tools.layer_inputs import LAYERS, run_for
 
 _Floats = NDArray[np.float64]
+_INT32 = np.iinfo(np.int32)
 
 
 def correct_biases(
@@ -50,7 +51,8 @@ def correct_biases(
         shift = mean_shift(node, error, means[node.input[0]])
         scale = _values(ours, bias.input[1])
         moved = np.divide(shift, scale, out=np.zeros_like(shift), where=scale > 0)
-        steps = np.round(_values(ours, bias.input[0]) + moved)  # a dead channel has no scale
+        # A dead channel has no scale, and one that is nearly dead a bias at the end of its range.
+        steps = np.round(_values(ours, bias.input[0]) + moved).clip(_INT32.min, _INT32.max)
         tensor = ours[bias.input[0]]
         tensor.CopyFrom(numpy_helper.from_array(steps.astype(np.int32), bias.input[0]))
         corrected += 1

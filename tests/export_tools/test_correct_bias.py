@@ -66,3 +66,20 @@ def test_it_brings_answers_back_to_those_of_fp32(tiny_graph: bytes) -> None:
         found = OrtSession(clean_graph(copy), SessionOptions()).run(planes)
         errors.append(float(np.abs(found - wanted).mean()))
     assert errors[1] < errors[0] / 3
+
+
+@pytest.mark.parametrize("end", [np.iinfo(np.int32).min, np.iinfo(np.int32).max])
+def test_a_bias_at_the_end_of_its_range_stays_there(tiny_graph: bytes, end: int) -> None:
+    model, planes = onnx.load_model_from_string(tiny_graph), list(random_planes(8))
+    quantized = quantize_graph(model, planes)
+    coarse(quantized)
+    makers = {name: node for node in quantized.graph.node for name in node.output}
+    tensors = {tensor.name: tensor for tensor in quantized.graph.initializer}
+    stem = next(node for node in quantized.graph.node if node.op_type == "Conv")
+    bias = tensors[makers[stem.input[2]].input[0]]
+    ends = np.full(8, end, np.int32)
+    bias.CopyFrom(onnx.numpy_helper.from_array(ends, bias.name))
+    correct_biases(quantized, model, planes)
+    found = onnx.numpy_helper.to_array(bias)
+    assert (np.sign(found) == np.sign(end)).all()
+    assert (found == end).any()
