@@ -25,6 +25,7 @@ from torch import Tensor
 
 from export_tools.fold_input import absorb_scale
 from export_tools.graph_clean import clean_graph
+from export_tools.layer_inputs import LAYERS
 from export_tools.torch_graph import TorchGraph, Values, one_thread, round_through
 from service.engine.manifest import CompressionStep
 
@@ -69,10 +70,10 @@ class Student:
         self._model = quantized
         self._makers = {name: node for node in quantized.graph.node for name in node.output}
         theirs = {t.name: numpy_helper.to_array(t) for t in original.graph.initializer}
-        weights = {n.name: n.input[1] for n in original.graph.node if n.op_type in _LAYERS}
+        weights = {n.name: n.input[1] for n in original.graph.node if n.op_type in LAYERS}
         self.layers: list[_Layer] = []
         for node in quantized.graph.node:
-            if node.op_type in _LAYERS and len(node.input) > 2 and node.name in weights:
+            if node.op_type in LAYERS and len(node.input) > 2 and node.name in weights:
                 layer = self._layer(node, theirs[weights[node.name]])
                 if layer is not None:
                     self.layers.append(layer)
@@ -219,7 +220,6 @@ def _axis(node: NodeProto) -> int:
     return next((int(item.i) for item in node.attribute if item.name == "axis"), 0)
 
 
-_LAYERS = ("Conv", "Gemm")
 _BIAS_UNIT = 64.0  # steps of a bias that count as one: a step of one weight times a usual input
 
 

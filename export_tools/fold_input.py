@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
+from export_tools.layer_inputs import groups_of
 from service.engine.session import INPUT_NAME
 
 _Floats = NDArray[np.float64]
@@ -45,7 +46,7 @@ def find_stem(model: ModelProto) -> Stem | None:
         nodes.append(users[0])
         value = users[0].output[0]
     # A depthwise first layer has no axis of input channels that a scale could go into.
-    return None if _groups(nodes[-1]) > 1 else Stem(*nodes)
+    return None if groups_of(nodes[-1]) > 1 else Stem(*nodes)
 
 
 def absorb_scale(model: ModelProto) -> _Floats | None:
@@ -105,10 +106,6 @@ def feed_image(model: ModelProto, mean: _Floats) -> bool:
 def _shared_whole_number(mean: _Floats) -> int | None:
     value = round(float(mean[0]))
     return value if 0 <= value <= 255 and np.allclose(mean, value, rtol=0, atol=1e-4) else None
-
-
-def _groups(conv: NodeProto) -> int:
-    return next((int(item.i) for item in conv.attribute if item.name == "group"), 1)
 
 
 def _pads(conv: NodeProto) -> bool:

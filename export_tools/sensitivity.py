@@ -19,9 +19,9 @@ from export_tools.evaluate import agreement, run_all
 from export_tools.fold_input import absorb_scale
 from export_tools.graph_clean import clean_graph
 from export_tools.graph_macs import infer_shapes
+from export_tools.layer_inputs import LAYERS
 from service.engine.session import OrtSession, SessionOptions
 
-_LAYERS = ("Conv", "Gemm")
 _WORTH = 0.05  # share of the whole distance that a layer must take away to be kept float
 
 
@@ -87,7 +87,7 @@ def measure_sensitivity(
     distance, same = look(graph)
     layers = []
     for node in original.graph.node:
-        if node.op_type in _LAYERS:
+        if node.op_type in LAYERS:
             released = release_layer(quantized, original, node.name)
             if released is not None:
                 now, agreed = look(released)
@@ -157,6 +157,6 @@ def _macs(model: ModelProto) -> dict[str, float]:
         if node.op_type == "Conv"
         else math.prod(shapes[node.input[1]])
         for node in model.graph.node
-        if node.op_type in _LAYERS
+        if node.op_type in LAYERS
     }
     return {name: count / sum(macs.values()) for name, count in macs.items()}

@@ -160,7 +160,7 @@ def try_one(data: bytes, planes: np.ndarray) -> str:
     except RequestError as error:
         leaked = "0x" in error.detail or error.__cause__ is not None
         return f"BUG: {error.detail}" if leaked else f"{error.status} {error.code}"
-    except Exception as error:
+    except Exception as error:  # a finding, whatever it is
         where = traceback.extract_tb(error.__traceback__)[-1]
         return f"BUG: {type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
     return "200 decoded"

@@ -45,7 +45,7 @@ class Row:
         """Measure; an error is an outcome, not the end of the scorecard."""
         try:
             return self.measure(options)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the other rows are still measured
             text = " ".join(str(error).split())[:300]
             return Outcome(f"{type(error).__name__}: {text}", "to be measured", False)
 
