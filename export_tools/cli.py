@@ -119,7 +119,7 @@ def adopt_(  # noqa: PLR0913, PLR0917  (one argument for each option of the comm
     channels: cli_adopt.Channels = "RGB",
     resize: cli_adopt.Resize = None,
     crop: cli_adopt.Crop = None,
-    interpolation: cli_adopt.Interpolation = "bilinear",
+    interpolation: cli_adopt.Filter = "bilinear",
     softmax: cli_adopt.Softmax = None,
     output: cli_adopt.Output = None,
     licence: cli_adopt.Licence = None,

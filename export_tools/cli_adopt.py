@@ -11,6 +11,7 @@ from export_tools.adopt import AdoptRequest, Preprocessing
 from export_tools.errors import DataError
 from export_tools.photos import selftest_photo
 from export_tools.request import read_bytes, read_labels
+from service.engine.manifest import Interpolation
 
 Model = Annotated[Path, typer.Argument(help="An ONNX file: one image in, one answer out.")]
 Labels = Annotated[Path, typer.Option("--labels", help="A label a line, in the net's order.")]
@@ -29,7 +30,9 @@ Resize = Annotated[
 Crop = Annotated[
     int | None, typer.Option("--crop", min=1, help="Side of the input, px; where it is free.")
 ]
-Interpolation = Annotated[Literal["bilinear", "bicubic"], typer.Option("--interpolation")]
+Filter = Annotated[
+    Interpolation, typer.Option("--interpolation", help="Filter that resizes, as Pillow names it.")
+]
 Softmax = Annotated[
     bool | None,
     typer.Option("--softmax/--no-softmax", help="Add one, or not. Default: look at the answers."),
@@ -56,7 +59,7 @@ class TypedAdopt:
     channels: Literal["RGB", "BGR"]
     resize: int | None
     crop: int | None
-    interpolation: Literal["bilinear", "bicubic"]
+    interpolation: Interpolation
     softmax: bool | None
     output: str | None
     licence: str | None

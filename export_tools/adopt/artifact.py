@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -42,6 +41,7 @@ from service.engine.manifest import (
     MODEL_FILE,
     SELFTEST_FILE,
     InputPolicy,
+    Interpolation,
     Manifest,
     Precision,
     Provenance,
@@ -75,7 +75,7 @@ class AdoptRequest:
     preprocessing: Preprocessing
     resize: int | None = None
     crop: int | None = None
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Interpolation = "bilinear"
     softmax: bool | None = None
     output: str | None = None
     licence: str | None = None

@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor
 
 from models import OptionValue
-from service.engine.manifest import InputPolicy, PublishedAccuracy
+from service.engine.manifest import InputPolicy, Interpolation, PublishedAccuracy
 
 Triple = tuple[float, float, float]
 IMAGENET_MEAN: Triple = (123.675, 116.28, 103.53)  # 0.485, 0.456, 0.406 of 255
@@ -73,7 +73,7 @@ class Crop:
 
     size: int
     resize_shorter: int
-    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    interpolation: Interpolation = "bicubic"
 
     def at(self, size: int) -> "Crop":
         """Return the crop of the same share of the photo at another input size."""
@@ -129,7 +129,7 @@ class WeightSource:
     licence: str | None
     normalisation: Normalisation
     resize_shorter: int
-    interpolation: Literal["bilinear", "bicubic"]
+    interpolation: Interpolation
     read: Reader
     layout: Layout = same_keys
     variant: Mapping[str, OptionValue] = field(default_factory=lambda: MappingProxyType({}))

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from service.api.schemas import Body, Milliseconds, Probability
+from service.engine.manifest import Interpolation
 
 
 class HostBody(Body):
@@ -15,10 +16,12 @@ class HostBody(Body):
 
 
 class InputBody(Body):
-    """Size of the graph's input, px."""
+    """The graph's input, px, and how a photo becomes it: resized, then its centre cut out."""
 
     height: int
     width: int
+    resize_shorter: int = Field(description="the photo's shorter side before the crop")
+    interpolation: Interpolation = Field(description="filter that resizes, as Pillow names it")
 
 
 class ProviderBody(Body):

@@ -126,7 +126,7 @@ def _model_body(context: Context, model: ServedModel, others: list[Notice]) -> M
 
 
 def _input_body(manifest: Manifest) -> InputBody:
-    return InputBody(height=manifest.input.height, width=manifest.input.width)
+    return InputBody(**manifest.input.model_dump())
 
 
 def _quality_body(quality: Quality) -> QualityBody:

@@ -23,6 +23,7 @@ CONFIG_FILE = "config.pbtxt"
 HASHED_FILES = (MODEL_FILE, LABELS_FILE, SELFTEST_FILE)
 
 Precision = Literal["fp32", "fp16", "int8"]
+Interpolation = Literal["bilinear", "hamming", "bicubic"]  # filters as Pillow names them
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -47,7 +48,7 @@ class InputPolicy(Facts):
     height: int = Field(ge=1, le=1024, description="rows of the crop, px")
     width: int = Field(ge=1, le=1024, description="columns of the crop, px")
     resize_shorter: int = Field(ge=1, le=2048, description="the shorter side before the crop, px")
-    interpolation: Literal["bilinear", "bicubic"] = "bicubic"
+    interpolation: Interpolation = "bicubic"
 
     @model_validator(mode="after")
     def _crop_fits(self) -> "InputPolicy":

@@ -14,6 +14,7 @@ from service.engine.manifest import InputPolicy
 
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
     "bicubic": Image.Resampling.BICUBIC,
 }
 

@@ -34,7 +34,7 @@ _RESPONSE: JsonDict = {
             "name": OUTPUT_NAME,
             "datatype": "BYTES",
             "shape": [1, 1],
-            "data": ["0.538972:285:Egyptian cat"],
+            "data": ["0.517219:285:Egyptian cat"],
         }
     ],
 }

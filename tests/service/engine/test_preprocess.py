@@ -16,7 +16,11 @@ from tests.support.images import encode, exif_of, scene
 
 POLICY = InputPolicy(height=56, width=56, resize_shorter=64)
 WIDE = InputPolicy(height=40, width=72, resize_shorter=80)
-FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+FILTERS = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+}
 ODD_SIZES = ((333, 217), (217, 333), (65, 64), (64, 64), (31, 57), (1001, 90), (199, 200))
 
 
