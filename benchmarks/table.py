@@ -7,20 +7,23 @@ figure over the best rival needs --rivals, which installs the rivals under build
 import argparse
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks import cold_start, large_image, memory, shortcuts
 from benchmarks.artifacts import bilinear_copy
 from benchmarks.bare_pool import pool_tail
-from benchmarks.compare import OUT_OF_BOX, compare
-from benchmarks.engine import FP32, classifier, shipped_in
+from benchmarks.compare import OUT_OF_BOX, compare, job_classifier
+from benchmarks.engine import FP32, classifier, shipped_in, version_folder
 from benchmarks.goals import Goal
+from benchmarks.in_process import in_process
 from benchmarks.load import closed_round
 from benchmarks.machine import describe_machine, headline
 from benchmarks.options import make_parser
 from benchmarks.photos import make_large_photos, make_photos
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.rivals.catalogue import RIVALS
+from benchmarks.rivals.job import Crop
 from benchmarks.server import running_server
 from benchmarks.summary import Row, median_rows, summarise
 from service.engine.host import describe_host, worker_threads
@@ -30,9 +33,13 @@ Values = dict[str, list[float]]  # by key of a goal, one a round
 _QUICK_SECONDS = 2.0
 # Two short loads, so that less drifts between a load and what it is divided by.
 _LOADS_A_ROUND = 2
+_RIVALS_CROP: Crop = "plain"
 
 _GOALS = {
     "same_work": Goal("requests/s over the in-process ceiling: fp32, bilinear", "at least", 0.95),
+    "rivals_work": Goal(
+        "the same over the ceiling of the rivals' resize, then crop", "at least", 0.95
+    ),
     "over_rival": Goal("requests/s out of the box over the best rival's fp32", "at least", 1.5),
     "one_fp32": Goal("p50 of one client over in process: fp32, bilinear", "at most", 1.08),
     "one_default": Goal("p50 of one client over in process: out of the box", "at most", 1.08),
@@ -42,6 +49,7 @@ _GOALS = {
     "pss_used": Goal("PSS with one SqueezeNet after 1,000 requests, MB", "at most", 120),
     "cold_start": Goal("cold start until all shipped models answered, s", "at most", 1.0),
     "large": Goal("12-MP JPEG: decode and preprocess over plain Pillow", "at most", 0.30),
+    "large_same": Goal("the same over plain Pillow with the model's filter", "at most", 0.30),
 }
 
 
@@ -57,7 +65,7 @@ def main() -> None:
     say(headline(machine))
     values, accuracy = measure(options)
     if options.rivals:
-        rows = compare(options.repository, None, "plain", options.rounds, options.seconds)
+        rows = compare(options.repository, None, _RIVALS_CROP, options.rounds, options.seconds)
         values["over_rival"] = over_best_rival(rows)
         print_table(median_rows(rows, "subject"))
         save_rows(rows, "compare", machine, options.save if options.save == "" else None)
@@ -83,7 +91,9 @@ def measure(options: argparse.Namespace) -> tuple[Values, list[Row]]:
         values["pss_loaded"].append(pss["pss_loaded_mb"])
         values["pss_used"].append(pss["pss_used_mb"])
         values["cold_start"].append(cold_start.measure(repository, models)["all_answer_s"])
-        values["large"].append(large_image.measure(repository, models[0], large)["ratio"])
+        large_photo = large_image.measure(repository, models[0], large)
+        values["large"].append(large_photo["ratio"])
+        values["large_same"].append(large_photo["same_filter_ratio"])
         say(f"round {number + 1} of {options.rounds} done")
     views = 1 if options.quick else 3
     sizes = [shortcuts.AS_IT_IS, *shortcuts.SIZES]
@@ -106,6 +116,9 @@ def _add_load(
             values[f"bare_tail_{kind}"].append(pool_tail(bare, photos, cpus, 4, seconds))
             if kind == "fp32":
                 values["same_work"].append(four["ratio"])
+                theirs = partial(job_classifier, version_folder(folder, model), _RIVALS_CROP)
+                ceiling = in_process(theirs, photos, seconds, processes=cpus)
+                values["rivals_work"].append(four["per_s"] / ceiling.per_s)
 
 
 def over_best_rival(rows: Sequence[Row]) -> list[float]:
