@@ -1,16 +1,16 @@
 """The same work with no server: the ceiling that a server is measured against.
 
-Photos in memory, in turn; as many processes (or threads of one process) as asked for, started
-together by a barrier, each repeating decode, preprocess, inference and top-k.
+Photos in memory, in turn; as many processes (or threads of one process) as asked for, told to
+begin together, each repeating decode, preprocess, inference and top-k.
 """
 
+import contextlib
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Barrier
 
 from benchmarks.engine import Classifier
 from benchmarks.summary import percentile
@@ -18,7 +18,6 @@ from benchmarks.summary import percentile
 MakeClassifier = Callable[[], Classifier]
 
 _WARM_UP = 8
-_START_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +46,49 @@ def in_process(
     processes: int = 1,
     threads: int = 1,
 ) -> InProcess:
-    """Classify `photos` in turn for `seconds`.
+    """Classify `photos` in turn for `seconds`, once; see `bare_work`."""
+    with bare_work(make, photos, processes=processes, threads=threads) as run:
+        return run(seconds)
+
+
+@contextlib.contextmanager
+def bare_work(
+    make: MakeClassifier, photos: Sequence[bytes], *, processes: int = 1, threads: int = 1
+) -> Iterator[Callable[[float], InProcess]]:
+    """Keep processes ready that classify `photos` in turn; yield what lets all work so many s.
+
+    Between two runs they wait, so that they and a server can be measured in turns of a second.
 
     Args:
         make: makes the classifier, once a process; must be picklable.
         photos: files' bytes.
-        seconds: how long, after loading and a warm-up.
         processes: how many work at once.
         threads: in each process, sharing its classifier.
     """
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(processes)
     pipes, workers = [], []
     for _ in range(processes):
-        receiver, sender = context.Pipe(duplex=False)
-        arguments = (sender, barrier, make, list(photos), seconds, threads)
-        worker = context.Process(target=_work, args=arguments)
+        ours, theirs = context.Pipe()
+        worker = context.Process(target=_work, args=(theirs, make, list(photos), threads))
         worker.start()
-        sender.close()
-        pipes.append(receiver)
+        theirs.close()
+        pipes.append(ours)
         workers.append(worker)
+
+    def run(seconds: float) -> InProcess:
+        for pipe in pipes:
+            pipe.send(seconds)
+        return combine([pipe.recv() for pipe in pipes])
+
     try:
-        parts: list[Part] = [pipe.recv() for pipe in pipes]
+        for pipe in pipes:
+            pipe.recv()  # it has loaded and is warm
+        yield run
     finally:
+        for pipe in pipes:
+            pipe.close()
         for worker in workers:
             worker.join()
-    return combine(parts)
 
 
 def combine(parts: Sequence[Part]) -> InProcess:
@@ -83,30 +99,29 @@ def combine(parts: Sequence[Part]) -> InProcess:
     return InProcess(per_s, percentile(latencies, 0.5), cpu)
 
 
-def _work(
-    sender: Connection,
-    barrier: Barrier,
-    make: MakeClassifier,
-    photos: list[bytes],
-    seconds: float,
-    threads: int,
-) -> None:
+def _work(pipe: Connection, make: MakeClassifier, photos: list[bytes], threads: int) -> None:
     classify = make()
     for photo in photos[:_WARM_UP]:
         classify(photo)
+    pipe.send(None)
+    with contextlib.suppress(EOFError, OSError):  # nobody wants any more
+        while True:
+            pipe.send(_run(classify, photos, pipe.recv(), threads))
+
+
+def _run(classify: Classifier, photos: list[bytes], seconds: float, threads: int) -> Part:
     latencies: list[list[float]] = [[] for _ in range(threads)]
     runners = [
         threading.Thread(target=_repeat, args=(classify, photos, turn, seconds, latencies[turn]))
         for turn in range(threads)
     ]
-    barrier.wait(_START_WITHIN_S)
     started, cpu = time.perf_counter(), time.process_time()
     for runner in runners:
         runner.start()
     for runner in runners:
         runner.join()
     spent, used = time.perf_counter() - started, (time.process_time() - cpu) * 1e3
-    sender.send(Part([value for part in latencies for value in part], spent, used))
+    return Part([value for part in latencies for value in part], spent, used)
 
 
 def _repeat(

@@ -5,13 +5,14 @@ to the ceiling of the same round (as many processes as CPUs, no server). With --
 loop at multiples of the capacity just measured: what is answered in time, what is refused.
 """
 
+import statistics
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from benchmarks.closed_loop import closed_loop
 from benchmarks.engine import classifier, shipped_in
-from benchmarks.in_process import in_process
+from benchmarks.in_process import InProcess, bare_work
 from benchmarks.machine import describe_machine, headline
 from benchmarks.open_loop import open_loop
 from benchmarks.options import make_parser, names, numbers
@@ -19,7 +20,7 @@ from benchmarks.photos import make_photos
 from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import running_server
 from benchmarks.summary import Row, median_rows
-from benchmarks.traffic import Traffic
+from benchmarks.traffic import LoadResult, Traffic
 from service.engine.host import describe_host, worker_threads
 
 
@@ -71,29 +72,39 @@ def closed_round(
 ) -> list[dict[str, float]]:
     """Return one round of one model: a row for each number of clients.
 
-    The box's speed drifts within seconds: few clients come next to the bare work of one process,
-    many next to the ceiling.
+    The box's speed drifts within seconds, so each load has both kinds of bare work, one process
+    and one for each CPU, half of it before and half of it after.
     """
     make = partial(classifier, repository, name)
     traffic = Traffic(tuple(photos), (f"/classify?model={name}",))
     closed_loop(port, traffic, max(clients), 1.0)
-    alone = in_process(make, photos, seconds)
-    loads = [(count, closed_loop(port, traffic, count, seconds)) for count in sorted(clients)]
-    ceiling = in_process(make, photos, seconds, processes=worker_threads(describe_host().cpus))
-    return [
-        {
-            "clients": count,
-            "per_s": load.require_clean().per_s,
-            "ceiling_per_s": ceiling.per_s,
-            "ratio": load.per_s / ceiling.per_s,
-            "p50_ms": load.p50_ms,
-            "p99_ms": load.p99_ms,
-            "p99_over_p50": load.p99_ms / load.p50_ms,
-            "in_process_p50_ms": alone.p50_ms,
-            "p50_ratio": load.p50_ms / alone.p50_ms,
-        }
-        for count, load in loads
-    ]
+    cpus = worker_threads(describe_host().cpus)
+    rows = []
+    with bare_work(make, photos) as alone, bare_work(make, photos, processes=cpus) as together:
+        for count in sorted(clients):
+            before = alone(seconds / 2), together(seconds / 2)
+            load = closed_loop(port, traffic, count, seconds).require_clean()
+            after = together(seconds / 2), alone(seconds / 2)
+            rows.append(_row(count, load, (before[0], after[1]), (before[1], after[0])))
+    return rows
+
+
+def _row(
+    clients: int, load: LoadResult, alone: Sequence[InProcess], together: Sequence[InProcess]
+) -> dict[str, float]:
+    ceiling_per_s = statistics.fmean(each.per_s for each in together)
+    alone_p50_ms = statistics.fmean(each.p50_ms for each in alone)
+    return {
+        "clients": clients,
+        "per_s": load.per_s,
+        "ceiling_per_s": ceiling_per_s,
+        "ratio": load.per_s / ceiling_per_s,
+        "p50_ms": load.p50_ms,
+        "p99_ms": load.p99_ms,
+        "p99_over_p50": load.p99_ms / load.p50_ms,
+        "in_process_p50_ms": alone_p50_ms,
+        "p50_ratio": load.p50_ms / alone_p50_ms,
+    }
 
 
 def open_row(
