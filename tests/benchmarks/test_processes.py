@@ -7,12 +7,18 @@ from pathlib import Path
 
 from benchmarks.processes import cpu_ms, pinned, process_tree, pss_bytes, stop
 
-PARENT_OF_A_CHILD = """
+PARENT_OF_A_CHILD = '''
 import subprocess, sys, time
-code = "import time; print('up', flush=True); time.sleep(60)"
-child = subprocess.Popen([sys.executable, "-c", code])
+# CPU time is counted in steps of 10 ms, of user and system apart
+code = """
+import time
+while time.process_time() < 0.05: pass
+print('up', flush=True)
 time.sleep(60)
 """
+child = subprocess.Popen([sys.executable, "-c", code])
+time.sleep(60)
+'''
 
 
 def start_family() -> "subprocess.Popen[bytes]":
