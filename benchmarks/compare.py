@@ -1,8 +1,10 @@
 """Featherbox beside other servers: the same photos, model and preprocessing, interleaved rounds.
 
 Every subject of a round is started, asked for a correct answer, warmed up, loaded by one and by
-four clients, and stopped before the next. Its ratio is requests a second at four clients (the
-better of the two loads) over the in-process ceiling of the same work in the same round:
+four clients, and stopped before the next. Its ratio is requests a second (the better of the two
+loads) over the in-process ceiling of the same work, half before and half after them. The box
+drifts by a tenth within the minutes of a round, so subjects are compared by `steady_per_s`: that
+ratio, times the ceiling of the work at the round's start.
 
     featherbox, same work     SqueezeNet 1.1 fp32, bilinear 256/224, over service.engine's ceiling
     featherbox, out of box    the default model and its own filter, over its own ceiling
@@ -14,6 +16,7 @@ cannot be installed or started is reported with the reason.
 
 import contextlib
 import json
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,7 +26,7 @@ from pathlib import Path
 from benchmarks.artifacts import bilinear_copy
 from benchmarks.closed_loop import closed_loop
 from benchmarks.engine import FP32, Classifier, classifier, shipped_in, version_folder
-from benchmarks.in_process import MakeClassifier, in_process
+from benchmarks.in_process import MakeClassifier, bare_work
 from benchmarks.machine import describe_machine, headline
 from benchmarks.options import make_parser, names
 from benchmarks.photos import make_photos
@@ -40,6 +43,7 @@ from service.engine.host import describe_host, worker_threads
 SAME_WORK = "featherbox, same work"
 OUT_OF_BOX = "featherbox, out of box"
 _WARM_UP_S = 2.0
+_TURNS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +126,18 @@ def job_classifier(folder: Path, crop: Crop) -> Classifier:
 def measure_ceilings(
     subjects: Sequence[Subject], photos: list[bytes], seconds: float
 ) -> dict[str, float]:
-    """Return images a second of each kind of bare work, in one process for each CPU."""
-    processes = worker_threads(describe_host().cpus)
+    """Return images a second of each kind of bare work in turns, in one process for each CPU."""
     works = {_name_of_work(subject): subject.bare for subject in subjects}
-    return {
-        name: in_process(bare, photos, seconds, processes=processes).per_s
-        for name, bare in works.items()
-    }
+    with contextlib.ExitStack() as stack:
+        ready = {
+            name: stack.enter_context(bare_work(bare, photos, processes=_processes()))
+            for name, bare in works.items()
+        }
+        turns = [
+            {name: run(seconds / _TURNS).per_s for name, run in ready.items()}
+            for _ in range(_TURNS)
+        ]
+    return {name: statistics.fmean(turn[name] for turn in turns) for name in ready}
 
 
 def measure(subject: Subject, photos: list[bytes], seconds: float, ceiling: float) -> Row:
@@ -139,16 +148,19 @@ def measure(subject: Subject, photos: list[bytes], seconds: float, ceiling: floa
     try:
         with subject.start(probe) as server:
             closed_loop(server.port, traffic, 4, _WARM_UP_S)
-            one = closed_loop(server.port, traffic, 1, seconds).require_clean()
-            before = server.cpu_ms()
-            four = closed_loop(server.port, traffic, 4, seconds).require_clean()
-            cpu = (server.cpu_ms() - before) / four.answered
-            memory = server.pss_mb()
+            with bare_work(subject.bare, photos, processes=_processes()) as bare:
+                beside = bare(seconds / 2).per_s
+                one = closed_loop(server.port, traffic, 1, seconds).require_clean()
+                before = server.cpu_ms()
+                four = closed_loop(server.port, traffic, 4, seconds).require_clean()
+                cpu = (server.cpu_ms() - before) / four.answered
+                beside = (beside + bare(seconds / 2).per_s) / 2
+            memory = server.pss_mb()  # alone: others that map the same files would share it
     except (NotInstalled, RuntimeError) as problem:
         return {"problem": str(problem)}
     per_s = max(one.per_s, four.per_s)
     return {
-        "per_s": per_s, "ratio": per_s / ceiling,
+        "per_s": per_s, "ratio": per_s / beside, "steady_per_s": per_s / beside * ceiling,
         "one_p50_ms": one.p50_ms, "one_p99_ms": one.p99_ms,
         "four_p50_ms": four.p50_ms, "four_p99_ms": four.p99_ms,
         "cpu_ms": cpu, "pss_mb": memory, "cold_start_s": server.started_in_s,
@@ -168,6 +180,10 @@ def answers_correctly(path: str, photo: bytes, expected: int, port: int) -> bool
     if found != expected:
         raise RuntimeError(f"answered class {found} instead of {expected}")
     return True
+
+
+def _processes() -> int:
+    return worker_threads(describe_host().cpus)
 
 
 def _name_of_work(subject: Subject) -> str:

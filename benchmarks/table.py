@@ -136,14 +136,14 @@ def _our_ceiling_over_theirs(
 
 
 def over_best_rival(rows: Sequence[Row]) -> list[float]:
-    """Return, for each round, the default model's requests/s over the best rival's."""
+    """Return, for each round, the default model's requests/s over the best rival's, both steady."""
     rivals = {rival.name for rival in RIVALS}
     ratios = []
     for number in dict.fromkeys(row["round"] for row in rows):
         rates = {
             str(row["subject"]): float(rate)
             for row in rows
-            if row["round"] == number and (rate := row.get("per_s")) is not None
+            if row["round"] == number and (rate := row.get("steady_per_s")) is not None
         }
         best = max((rate for name, rate in rates.items() if name in rivals), default=None)
         if best and OUT_OF_BOX in rates:

@@ -41,18 +41,18 @@ def test_a_figure_that_was_not_measured_is_still_in_the_table() -> None:
 def test_the_best_rival_is_chosen_anew_in_each_round() -> None:
     rows: list[Row] = [
         {"subject": "in process: the rivals' job", "round": 0, "per_s": 900.0},
-        {"subject": OUT_OF_BOX, "round": 0, "per_s": 300.0},
-        {"subject": "mosec", "round": 0, "per_s": 200.0},
-        {"subject": "LitServe", "round": 0, "per_s": 100.0},
-        {"subject": OUT_OF_BOX, "round": 1, "per_s": 300.0},
+        {"subject": OUT_OF_BOX, "round": 0, "steady_per_s": 300.0},
+        {"subject": "mosec", "round": 0, "steady_per_s": 200.0},
+        {"subject": "LitServe", "round": 0, "steady_per_s": 100.0},
+        {"subject": OUT_OF_BOX, "round": 1, "steady_per_s": 300.0},
         {"subject": "mosec", "round": 1, "problem": "did not answer"},
-        {"subject": "LitServe", "round": 1, "per_s": 150.0},
+        {"subject": "LitServe", "round": 1, "steady_per_s": 150.0},
     ]
     assert over_best_rival(rows) == [1.5, 2.0]
 
 
 def test_without_rivals_there_is_no_figure_over_them() -> None:
-    assert over_best_rival([{"subject": OUT_OF_BOX, "round": 0, "per_s": 300.0}]) == []
+    assert over_best_rival([{"subject": OUT_OF_BOX, "round": 0, "steady_per_s": 300.0}]) == []
 
 
 def test_the_shortcuts_are_judged_at_their_worst_size() -> None:
