@@ -28,6 +28,7 @@ from service.engine.manifest import InputPolicy, Interpolation
 FILTERS: tuple[Interpolation, ...] = get_args(Interpolation)
 
 _SEED = 70
+_SURE = 0.5
 _SMALLEST = 1e-9  # probability; its logarithm counts
 
 
@@ -64,7 +65,10 @@ def labelled_views(per_photo: int) -> Labelled:
 
 
 def measure(repository: Path, name: str, labelled: Labelled, rounds: int) -> list[Row]:
-    """Return a row for each filter; `equal` is to the answers by the manifest's own."""
+    """Return a row for each filter; `equal` is to the answers by the manifest's own.
+
+    `equal_sure` counts only the views of which the model is sure by that one.
+    """
     model = Model(repository, name)
     own = model.manifest.input
     policies = {each: own.model_copy(update={"interpolation": each}) for each in FILTERS}
@@ -74,6 +78,7 @@ def measure(repository: Path, name: str, labelled: Labelled, rounds: int) -> lis
         for each, policy in policies.items()
     }
     kept = answers[own.interpolation].argmax(1)
+    sure = answers[own.interpolation].max(1) > _SURE
     return [
         {
             "model": name,
@@ -82,6 +87,8 @@ def measure(repository: Path, name: str, labelled: Labelled, rounds: int) -> lis
             "ms": times[each],
             **accuracy(found, labelled.classes),
             "equal": float((found.argmax(1) == kept).mean()),
+            "equal_sure": float((found.argmax(1) == kept)[sure].mean()),
+            "sure": int(sure.sum()),
             "views": len(found),
         }
         for each, found in answers.items()

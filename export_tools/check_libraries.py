@@ -169,6 +169,7 @@ def _declare_detection_operators() -> None:
     except ModuleNotFoundError:
         return
     except RuntimeError:
+        # torch declares no types for this call
         library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

@@ -187,6 +187,7 @@ def distil(
         found = student.graph.run(batch, student.known())[logits]
         loss = _distance(wanted, found, lesson.temperature)
         learner.zero_grad()
+        # torch declares no types for this call
         loss.backward()  # type: ignore[no-untyped-call]
         learner.step()
         student.limit(lesson.reach)

@@ -35,7 +35,8 @@ def main() -> None:
         "--slowest", type=float, default=2.0, help="for one archive, seconds of CPU"
     )
     options = parser.parse_args()
-    numbers, seeds = random.Random(options.seed), [small_archive(k)[0] for k in _KINDS]  # noqa: S311
+    numbers = random.Random(options.seed)  # noqa: S311 - repeatable, not secret
+    seeds = [small_archive(kind)[0] for kind in _KINDS]
     outcomes: Counter[str] = Counter()
     findings, slowest, most = [], 0.0, 0
     end = time.monotonic() + options.seconds
