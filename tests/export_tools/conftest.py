@@ -114,7 +114,7 @@ def squeezenet_fp32() -> Fp32Result:
 
 @pytest.fixture(scope="session")
 def squeezenet_int8(squeezenet_fp32: Fp32Result) -> Int8Result:
-    choices = Choices(equalise=0.5, float_first=4)  # its recipe's
+    choices = Choices(equalise=0.5, float_first=2)  # its recipe's
     return build_int8(squeezenet_fp32.draft, "squeezenet1_1-int8", lambda _: None, choices=choices)
 
 
