@@ -38,7 +38,7 @@ from benchmarks.rivals.running import running_rival
 from benchmarks.server import Probe, RunningServer, request, running_server
 from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import Traffic
-from service.engine.host import describe_host, worker_threads
+from service.engine.host import worker_threads
 
 SAME_WORK = "featherbox, same work"
 OUT_OF_BOX = "featherbox, out of box"
@@ -130,7 +130,7 @@ def measure_ceilings(
     works = {_name_of_work(subject): subject.bare for subject in subjects}
     with contextlib.ExitStack() as stack:
         ready = {
-            name: stack.enter_context(bare_work(bare, photos, processes=_processes()))
+            name: stack.enter_context(bare_work(bare, photos, processes=worker_threads()))
             for name, bare in works.items()
         }
         turns = [
@@ -148,7 +148,7 @@ def measure(subject: Subject, photos: list[bytes], seconds: float, ceiling: floa
     try:
         with subject.start(probe) as server:
             closed_loop(server.port, traffic, 4, _WARM_UP_S)
-            with bare_work(subject.bare, photos, processes=_processes()) as bare:
+            with bare_work(subject.bare, photos, processes=worker_threads()) as bare:
                 beside = bare(seconds / 2).per_s
                 one = closed_loop(server.port, traffic, 1, seconds).require_clean()
                 before = server.cpu_ms()
@@ -180,10 +180,6 @@ def answers_correctly(path: str, photo: bytes, expected: int, port: int) -> bool
     if found != expected:
         raise RuntimeError(f"answered class {found} instead of {expected}")
     return True
-
-
-def _processes() -> int:
-    return worker_threads(describe_host().cpus)
 
 
 def _name_of_work(subject: Subject) -> str:

@@ -28,7 +28,7 @@ from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import free_port, request, running
 from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import Traffic
-from service.engine.host import describe_host, worker_threads
+from service.engine.host import worker_threads
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def main() -> None:
     photos = make_photos()
     machine = describe_machine()
     say(headline(machine))
-    cpus = worker_threads(describe_host().cpus)
+    cpus = worker_threads()
     rows: list[Row] = []
     for number in range(options.rounds):
         http = http_floor(photos, options.seconds)

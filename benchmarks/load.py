@@ -21,7 +21,7 @@ from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import running_server
 from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import LoadResult, Traffic
-from service.engine.host import describe_host, worker_threads
+from service.engine.host import worker_threads
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def closed_round(
     make = partial(classifier, repository, name)
     traffic = Traffic(tuple(photos), (f"/classify?model={name}",))
     closed_loop(port, traffic, max(clients), 1.0)
-    cpus = worker_threads(describe_host().cpus)
+    cpus = worker_threads()
     rows = []
     with bare_work(make, photos) as alone, bare_work(make, photos, processes=cpus) as together:
         for count in sorted(clients):

@@ -22,7 +22,7 @@ from benchmarks.results import print_table, save_rows, say
 from benchmarks.server import RunningServer, running_server
 from benchmarks.summary import Row, median_rows
 from benchmarks.traffic import Traffic
-from service.engine.host import describe_host, worker_threads
+from service.engine.host import worker_threads
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def measure(
 ) -> dict[str, float]:
     """Return one round of one model: stages, CPU time in process, CPU time in the server, ms."""
     stages = stage_medians(Model(repository, name), photos)
-    make, cpus = partial(classifier, repository, name), worker_threads(describe_host().cpus)
+    make, cpus = partial(classifier, repository, name), worker_threads()
     row = {**stages, "stages_sum": sum(stages.values())}
     for clients, processes in ((1, 1), (4, cpus)):
         bare = in_process(make, photos, seconds, processes=processes)

@@ -26,7 +26,7 @@ from benchmarks.rivals.catalogue import RIVALS
 from benchmarks.rivals.job import Crop
 from benchmarks.server import running_server
 from benchmarks.summary import Row, median_rows, summarise
-from service.engine.host import describe_host, worker_threads
+from service.engine.host import worker_threads
 
 Values = dict[str, list[float]]  # by key of a goal, one a round
 
@@ -104,7 +104,7 @@ def _add_load(
     values: Values, repository: Path, default: str, photos: list[bytes], seconds: float
 ) -> None:
     """Add one round of load for fp32 with the rivals' preprocessing, and for the default model."""
-    cpus = worker_threads(describe_host().cpus)
+    cpus = worker_threads()
     with bilinear_copy(repository, FP32) as same_work:
         for kind, folder, model in (("fp32", same_work, FP32), ("default", repository, default)):
             with running_server(folder, default_model=model, models=model) as server:
@@ -124,7 +124,7 @@ def _our_ceiling_over_theirs(
     folder: Path, model: str, photos: list[bytes], seconds: float
 ) -> float:
     """Return images a second of our bare work over those of the rivals' way, in turns."""
-    cpus = worker_threads(describe_host().cpus)
+    cpus = worker_threads()
     our_way = partial(classifier, folder, model)
     their_way = partial(job_classifier, version_folder(folder, model), _RIVALS_CROP)
     with (

@@ -90,7 +90,7 @@ def _sweep(
     served = load_models(settings, [name])[0]
     if served.loaded is None:
         fail(served.reason or "the model could not be loaded")
-    cpus = worker_threads(describe_host().cpus)
+    cpus = worker_threads()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("trying", total=_ROUNDS * len(layouts(cpus)))
         outcomes = sweep(

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from service.cli_common import RepositoryOption, fail, load_models, settings_with
 from service.client import Client
 from service.engine.decode import DecodeLimits
-from service.engine.host import describe_host, worker_threads
+from service.engine.host import worker_threads
 from service.errors import FeatherboxError, ServerUnreachable
 from service.photo_files import expand, watch
 
@@ -81,7 +81,7 @@ def classify(  # noqa: PLR0913, PLR0917  # an option each
     """
     if not photos and watch is None:
         fail("name photos or folders, or a folder to --watch")
-    jobs = jobs or (_REMOTE_JOBS if url else worker_threads(describe_host().cpus))
+    jobs = jobs or (_REMOTE_JOBS if url else worker_threads())
     if url:
         ask = _of_server(url, token_file, model, top_k, jobs)
     else:

@@ -63,9 +63,12 @@ def cpu_budget(root: Path = Path("/")) -> float:
     return min([allowed, *quotas])
 
 
-def worker_threads(budget: float) -> int:
-    """Return how many worker threads suit a budget: rounded, at least one."""
-    return max(1, int(budget + 0.5))
+def worker_threads(budget: float | None = None) -> int:
+    """Return how many worker threads suit a budget of CPUs: rounded, at least one.
+
+    Without one it is this process's (`cpu_budget`).
+    """
+    return max(1, int((cpu_budget() if budget is None else budget) + 0.5))
 
 
 def _cpuinfo(path: Path) -> tuple[str, frozenset[str]]:

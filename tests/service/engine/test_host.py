@@ -105,6 +105,13 @@ def test_a_thread_for_each_cpu_and_one_at_least(budget: float, threads: int) -> 
     assert worker_threads(budget) == threads
 
 
+def test_without_a_budget_the_threads_are_those_of_this_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {4})
+    assert worker_threads() == 1
+
+
 def test_this_box_is_described() -> None:
     host = describe_host()
     assert host.cpu
