@@ -164,7 +164,7 @@ def _draw_ramp(axes: Axes, rows: Sequence[Row], column: str, colour: str, label:
     places = [float(key) for key in values]
     axes.plot(places, list(values.values()), "-o", color=colour, markersize=4, label=label)
     axes.set_xscale("log")
-    axes.set_xticks(places, [f"{place:g}" for place in places])
+    axes.set_xticks(places, [f"{place:g}" for place in places], fontsize=7)
     axes.minorticks_off()
     axes.grid(alpha=0.25)
 
