@@ -47,7 +47,7 @@ def test_the_sweep_writes_settings_that_the_server_takes(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.cli_bench._ROUNDS", 1)
-    monkeypatch.setattr("service.cli_bench.worker_threads", lambda _: 1)
+    monkeypatch.setattr("service.cli_bench.worker_threads", lambda: 1)
     target = tmp_path / "featherbox.env"
     result = bench(repository, "--sweep", "--write", str(target), "colours")
     assert result.exit_code == 0, result.stderr
