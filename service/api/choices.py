@@ -67,7 +67,7 @@ def _choose(
     default = asked.loaded
 
     def choose() -> Choice:
-        waited_ms = (time.perf_counter() - received) * 1e3
+        waited_ms = asked.unread_ms + (time.perf_counter() - received) * 1e3
         return context.chooser.choose(default, promise, waited_ms)
 
     def classify(candidate: Candidate) -> Classification:

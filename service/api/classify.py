@@ -91,7 +91,7 @@ def classify_body(
     times.decode += unpacked_ms
     times.total = (time.perf_counter() - received) * 1e3
     if asked.wishes is not None and asked.wishes.promise is not None:
-        context.chooser.learn(asked.wishes.promise, times.total)
+        context.chooser.learn(asked.wishes.promise, asked.unread_ms + times.total)
     if context.shadow is not None:
         context.shadow.offer(asked.served.name, image, result.predictions[0].label)
     if more is not None:

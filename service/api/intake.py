@@ -16,7 +16,10 @@ _DEFAULT_TOP_K = 5
 
 @dataclass(slots=True)
 class Asked:
-    """What a request wants of which model, and the `time.monotonic()` by which it wants it."""
+    """What a request wants of which model, and the `time.monotonic()` by which it wants it.
+
+    `unread_ms` is how long it waited to be read, which the clocks of its stages do not show.
+    """
 
     served: ServedModel
     loaded: LoadedModel
@@ -24,6 +27,7 @@ class Asked:
     deadline: float
     hurried: bool  # its deadline is its own, not the service's
     wishes: Wishes | None = None
+    unread_ms: float = 0.0
 
 
 def take_in(

@@ -76,7 +76,7 @@ class Chooser:
         """Take note of how long an answer took from the body's last byte, and grow cautious if
         that was too long.
         """
-        self._learn(total_ms + self._benchmarks.forecast.ways_ms() > promise.max_latency_ms)
+        self._learn(total_ms + self._benchmarks.forecast.way_out_ms() > promise.max_latency_ms)
 
     def _learn(self, late: bool) -> None:
         change = _CAUTION_UP if late else -_CAUTION_DOWN
@@ -134,13 +134,18 @@ class Chooser:
         self.check_wait(longest_ms)
         return longest_ms
 
-    def check_wait(self, longest_ms: float) -> None:
+    def check_wait(self, longest_ms: float, waited_ms: float = 0.0) -> None:
         """Refuse an image that would wait for longer than that; none waits on an idle box.
+
+        Args:
+            longest_ms: for how long it may wait.
+            waited_ms: for how long it has.
 
         Raises:
             Overloaded: it would.
         """
-        if self._wait_ms() > longest_ms:
+        ahead_ms = self._wait_ms()
+        if ahead_ms and waited_ms + ahead_ms > longest_ms:
             raise _too_late()
 
     def choose(self, default: LoadedModel, promise: Promise, waited_ms: float) -> Choice:

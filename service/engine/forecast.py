@@ -2,8 +2,7 @@
 
 For a promise the slow ones count, not the median: the forecast is the 95th percentile of the last
 images, or of the benchmark, scaled by how much slower than their benchmarks the models in use are
-now, while there are none. To that comes the way of the answer out of the process and, which nobody
-can measure from inside, of the request into it: they wait for the same thread.
+now, while there are none. To that comes the way of the answer out of the process.
 """
 
 import math
@@ -86,12 +85,12 @@ class Forecast:
             model: its name.
             otherwise_ms: its inference where nothing is known of it.
         """
-        around_ms = (self._around.p95() or 0.0) + self.ways_ms()
+        around_ms = (self._around.p95() or 0.0) + self.way_out_ms()
         return around_ms + self._inference_ms(model, otherwise_ms)
 
-    def ways_ms(self) -> float:
-        """Return how long a request and its answer take between the wire and the work."""
-        return 2 * (self._way_out.p95() or 0.0)
+    def way_out_ms(self) -> float:
+        """Return how long an answer takes from the work to the wire."""
+        return self._way_out.p95() or 0.0
 
     def least_ms(self, model: str, otherwise_ms: float) -> float:
         """Return the inference of `model` with the box to itself, the median."""

@@ -3,14 +3,17 @@
 import json
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from typing import Any
 
+from service.api.wire.connection import Connection
 from tests.support.server import LiveServer
 
 _TIMEOUT_S = 20.0
+_HELD_AT_MOST_S = 30.0
 
 
 @contextmanager
@@ -18,6 +21,30 @@ def connected(server: LiveServer) -> Iterator[socket.socket]:
     """Return a connection to the server."""
     with socket.create_connection(("127.0.0.1", server.port), _TIMEOUT_S) as connection:
         yield connection
+
+
+def connections_of(server: LiveServer) -> tuple[Connection, ...]:
+    """Return the server's connections."""
+    connections: Any = server.state.connections
+    return tuple(connections)
+
+
+@contextmanager
+def loop_held(server: LiveServer) -> Iterator[None]:
+    """Keep the server's event loop from doing anything; it needs a connection."""
+    connection = connections_of(server)[0]
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        held.set()
+        assert go_on.wait(_HELD_AT_MOST_S)
+
+    connection.loop.call_soon_threadsafe(hold)
+    assert held.wait(_HELD_AT_MOST_S)
+    try:
+        yield
+    finally:
+        go_on.set()
 
 
 def head(length: int | None = None, **headers: str) -> bytes:

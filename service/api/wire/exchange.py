@@ -116,7 +116,9 @@ class Exchange:
         wishes = self._asked.wishes
         try:
             if wishes is not None:  # others have come since it was asked for the first time
-                context.chooser.check_wait(wishes.longest_wait_ms)
+                unread_ms = self._connection.front.unread_ms(self._connection.transport)
+                self._asked.unread_ms = unread_ms
+                context.chooser.check_wait(wishes.longest_wait_ms, unread_ms)
             if not self._connection.transport.get_write_buffer_size():
                 self._hurried = self._connection.flow.read_paused  # no request will wake the loop
                 self._connection.outlet.lend(self)

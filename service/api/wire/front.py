@@ -5,13 +5,14 @@ import math
 import time
 from collections import deque
 from collections.abc import Collection
-from typing import Protocol
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from service.api.answers import Answer
 from service.api.context import Context
 from service.api.record import RequestRecord
+from service.api.wire.arrival import ms_since_arrival
 from service.api.wire.turns import Turns
 
 NEVER = math.inf
@@ -111,6 +112,13 @@ class Front:
         """
         while self.sent:
             self.sent.popleft().settle()
+
+    def unread_ms(self, transport: Any) -> float:
+        """Return how long a request that was read now had waited to be read, ms.
+
+        Only under overload does it wait for more than a moment, and is a tick knowledge.
+        """
+        return ms_since_arrival(transport) if self._turns.patient else 0.0
 
     def refuse_soon(self, late: Refused, error: Exception, *, now: bool = True) -> None:
         """Refuse a request: `now`, unless there are very many, or in a moment."""

@@ -18,14 +18,14 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._patient = False
+        self.patient = False
         self._last = 0.0
 
     def overloaded(self, now: float) -> None:
         """Take note that a request is refused at `now`, a `time.monotonic()`."""
         self._last = now
-        if not self._patient:
-            self._patient = True
+        if not self.patient:
+            self.patient = True
             _change_policy("SCHED_OTHER", "SCHED_BATCH")
             asyncio.get_running_loop().call_later(_CALM_AFTER_S, self._look_for_calm)
 
@@ -34,7 +34,7 @@ class Turns:
         if left_s > 0:
             asyncio.get_running_loop().call_later(left_s, self._look_for_calm)
         else:
-            self._patient = False
+            self.patient = False
             _change_policy("SCHED_BATCH", "SCHED_OTHER")
 
 

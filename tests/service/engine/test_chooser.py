@@ -106,6 +106,15 @@ def test_it_says_how_long_an_image_may_wait(box: Box) -> None:
         box.chooser.check_wait(longest_ms)
 
 
+def test_what_an_image_has_waited_already_counts_unless_nothing_is_to_do(box: Box) -> None:
+    box.wait_ms = 4.0
+    box.chooser.check_wait(8.0, 3.9)
+    with pytest.raises(Overloaded):
+        box.chooser.check_wait(8.0, 4.1)
+    box.wait_ms = 0.0
+    box.chooser.check_wait(8.0, 8.1)  # whether it is too late is for the choice to tell
+
+
 def test_answers_that_come_late_make_it_cautious_for_a_while(box: Box) -> None:
     promise = Promise(100.0)
     box.wait_ms = 1.0

@@ -3,9 +3,7 @@
 import asyncio
 import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,13 +11,21 @@ import uvloop
 
 from service.api import ledger
 from service.api.wire import front
-from service.api.wire.connection import Connection
 from service.api.wire.outlet import Outlet
 from tests.support.images import photo
 from tests.support.server import LiveServer, serving, settings_for
 from tests.support.sessions import gated
 from tests.support.waiting import wait_until
-from tests.support.wire import answer, answers, connected, everything, head, statuses
+from tests.support.wire import (
+    answer,
+    answers,
+    connected,
+    connections_of,
+    everything,
+    head,
+    loop_held,
+    statuses,
+)  # fmt: skip
 
 PHOTO = photo("blue")
 _MOST_S = 30.0
@@ -34,12 +40,6 @@ def ids(found: list[tuple[int, dict[str, Any]]]) -> list[str]:
     return [document["request_id"] for _, document in found]
 
 
-def ours(server: LiveServer) -> tuple[Connection, ...]:
-    """Return the server's connections."""
-    connections: Any = server.state.connections
-    return tuple(connections)
-
-
 def counted(server: LiveServer, status: int) -> float:
     """Return how many answers of that status /metrics has counted."""
     start = f'featherbox_requests_total{{model="colours",route="/classify",status="{status}"}} '
@@ -49,25 +49,7 @@ def counted(server: LiveServer, status: int) -> float:
 
 def answered(server: LiveServer) -> int:
     """Return how many requests are answered, the last ones by worker threads alone."""
-    return server.state.total_requests + len(ours(server)[0].front.sent)
-
-
-@contextmanager
-def loop_held(server: LiveServer) -> Iterator[None]:
-    """Keep the server's event loop from doing anything."""
-    connection = next(iter(ours(server)))
-    held, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        held.set()
-        assert go_on.wait(_MOST_S)
-
-    connection.loop.call_soon_threadsafe(hold)
-    assert held.wait(_MOST_S)
-    try:
-        yield
-    finally:
-        go_on.set()
+    return server.state.total_requests + len(connections_of(server)[0].front.sent)
 
 
 def test_an_answer_needs_no_event_loop_and_is_counted(server: LiveServer) -> None:
@@ -111,7 +93,7 @@ def test_who_waits_behind_an_answer_need_not_wait_for_the_clock(
         wire.sendall(request(1))
         session.wait_for_runs(1)
         wire.sendall(request(2) + request(3))
-        wait_until(lambda: any(len(c.pipeline) == 2 for c in ours(live)), "they are read")
+        wait_until(lambda: any(len(c.pipeline) == 2 for c in connections_of(live)), "they are read")
         session.gate.set()
         assert ids(answers(wire, 3)) == ["1", "2", "3"]
         wire.sendall(request(4))
@@ -126,14 +108,14 @@ def test_a_reader_that_is_slow_gets_every_byte_in_order(server: LiveServer) -> N
         wire.connect(("127.0.0.1", server.port))
         wire.sendall(request(0))
         assert ids(answers(wire, 1)) == ["0"]
-        for connection in ours(server):
+        for connection in connections_of(server):
             own_end = connection.transport.get_extra_info("socket")
             own_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
         for number in range(count):
             before = answered(server)
             wire.sendall(request(number))
             wait_until(lambda before=before: answered(server) > before, "it is answered")  # type: ignore[misc]
-        assert any(c.transport.get_write_buffer_size() for c in ours(server))
+        assert any(c.transport.get_write_buffer_size() for c in connections_of(server))
         assert ids(answers(wire, count)) == [str(number) for number in range(count)]
 
 
@@ -187,7 +169,7 @@ def test_a_connection_in_work_is_answered_and_closed_at_the_end(server: LiveServ
     with gated(server.model()) as session, connected(server) as wire:
         wire.sendall(request(1))
         session.wait_for_runs(1)
-        (connection,) = (c for c in ours(server) if c.active is not None)
+        (connection,) = (c for c in connections_of(server) if c.active is not None)
         connection.loop.call_soon_threadsafe(connection.shutdown)
         session.gate.set()
         assert statuses(everything(wire)) == [200]
