@@ -25,7 +25,7 @@ from tests.support.wire import (
     head,
     loop_held,
     statuses,
-)  # fmt: skip
+)
 
 PHOTO = photo("blue")
 _MOST_S = 30.0
