@@ -9,7 +9,7 @@ import uvloop
 
 from service.api.wire.arrival import ms_since_arrival
 from tests.support.images import photo
-from tests.support.server import LiveServer
+from tests.support.server import LiveServer, serving, settings_for
 from tests.support.waiting import wait_until
 from tests.support.wire import answer, connected, connections_of, head, loop_held
 
@@ -67,21 +67,19 @@ def test_of_a_unix_socket_nobody_knows() -> None:
 
 
 def test_under_overload_a_promise_that_was_broken_unread_is_not_begun(server: LiveServer) -> None:
+    settings = settings_for(server.context.settings.model_repository)
+
     def ask_while_held(wire: socket.socket) -> int:
-        with loop_held(server):
+        with loop_held(live):
             wire.sendall(REQUEST)
             sent = time.monotonic()
             wait_until(lambda: time.monotonic() - sent > _HELD_S, "the promise is broken")
         return answer(wire)[0]
 
-    with connected(server) as wire:
+    with serving(settings) as live, connected(live) as wire:
         wire.sendall(REQUEST)
         assert answer(wire)[0] == 200
-        turns = connections_of(server)[0].front._turns
-        wait_until(lambda: not turns.patient, "other tests' overload is over")
         assert ask_while_held(wire) == 200
+        turns = connections_of(live)[0].front._turns
         turns.patient = True  # as after a refusal, without its end in a second
-        try:
-            assert ask_while_held(wire) == 503
-        finally:
-            turns.patient = False
+        assert ask_while_held(wire) == 503
