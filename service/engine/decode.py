@@ -74,15 +74,21 @@ class DecodeLimits:
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """Pixels in mode RGB or L as they are stored, and the EXIF orientation (1 to 8)."""
+    """Pixels in mode RGB or L as they are stored, and the EXIF orientation (1 to 8).
+
+    `size` is the file's width and height, px; `pixels` may be `reduction` times smaller each way.
+    The last column and row then show less than that where the size is no multiple of it.
+    """
 
     pixels: Image.Image
     orientation: int
+    size: tuple[int, int]
+    reduction: float = 1.0
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Width and height after turning, px."""
-        width, height = self.pixels.size
+        """The file's width and height after turning, px."""
+        width, height = self.size
         return (height, width) if self.orientation >= 5 else (width, height)
 
 
@@ -106,11 +112,13 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
     width, height = image.size
     if width * height > limits.header_pixels:
         raise _too_large(width, height, limits.header_pixels)
+    size, reduction = (width, height), 1.0
     cost = width * height
     if image.format in {"JPEG", "MPO"}:
         if not check_scans(data, width, height, limits.decoded_pixels):
             cost //= _CHEAPER_BASELINE
-        image.draft(None, (2 * shorter_side, 2 * shorter_side))
+        if drafted := image.draft(None, (2 * shorter_side, 2 * shorter_side)):
+            reduction = width / drafted[1][2]
         width, height = image.size
     most = limits.decoded_pixels
     if image.format == "WEBP":
@@ -131,7 +139,7 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
         raise DamagedImage(
             f"The {image.format} image is damaged or cut short: send the complete file."
         ) from None
-    return DecodedImage(pixels, orientation)
+    return DecodedImage(pixels, orientation, size, reduction)
 
 
 def _open(data: bytes) -> Image.Image:

@@ -2,7 +2,8 @@
 
 Resizing the shorter side to R and cropping the centre is the same as resizing the matching box
 of the source straight to the crop. The box is computed from the *rounded* intermediate size:
-from the exact one it shifts by up to half a pixel, which flips top-1 on large photos.
+from the exact one it shifts by up to half a pixel, which flips top-1 on large photos. So it would
+from the size of a JPEG that was decoded at a smaller scale: the file's own size counts.
 """
 
 import numpy as np
@@ -65,7 +66,10 @@ def preprocess(image: DecodedImage, policy: InputPolicy, out: NDArray[np.uint8])
     """Resize, crop and turn `image` into `out`, RGB planes of shape [3, height, width]."""
     turned = image.orientation >= 5
     size = (policy.height, policy.width) if turned else (policy.width, policy.height)
-    box = _stored_box(crop_box(*image.upright_size, policy), image.pixels.size, image.orientation)
+    box = _stored_box(crop_box(*image.upright_size, policy), image.size, image.orientation)
+    if image.reduction != 1.0:
+        left, upper, right, lower = (edge / image.reduction for edge in box)
+        box = left, upper, right, lower
     crop = image.pixels.resize(size, _FILTERS[policy.interpolation], box=box)
     if image.orientation in _TURN:
         crop = crop.transpose(_TURN[image.orientation])

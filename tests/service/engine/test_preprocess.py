@@ -28,7 +28,7 @@ def planes_of(
     image: Image.Image, policy: InputPolicy = POLICY, orientation: int = 1
 ) -> NDArray[np.int16]:
     out = np.empty((3, policy.height, policy.width), np.uint8)
-    preprocess(DecodedImage(image, orientation), policy, out)
+    preprocess(DecodedImage(image, orientation, image.size), policy, out)
     return out.astype(np.int16)
 
 
@@ -69,6 +69,23 @@ def test_every_orientation_equals_the_plainly_turned_picture(
     out = np.empty((3, policy.height, policy.width), np.uint8)
     preprocess(decoded, policy, out)
     assert np.abs(out - planes_of(turned, policy)).max() <= 2
+
+
+@pytest.mark.parametrize("policy", [POLICY, WIDE], ids=["square", "wide"])
+@pytest.mark.parametrize("size", [(640, 480), (533, 401), (500, 333), (1001, 753), (700, 525)])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_jpeg_decoded_at_a_smaller_scale_shows_what_the_whole_one_does(
+    orientation: int, size: tuple[int, int], policy: InputPolicy
+) -> None:
+    data = encode(scene(size), "JPEG", exif=exif_of(orientation), quality=95)
+    with Image.open(io.BytesIO(data)) as stored:
+        whole = ImageOps.exif_transpose(stored)
+    decoded = decode_image(data, DecodeLimits(), policy.resize_shorter)
+    assert decoded.pixels.width < size[0]
+    assert decoded.size == size
+    out = np.empty((3, policy.height, policy.width), np.uint8)
+    preprocess(decoded, policy, out)
+    assert np.abs(out - resize_then_crop(whole, policy)).max() <= 2
 
 
 def test_the_eight_orientations_of_a_picture_without_symmetry_differ() -> None:
