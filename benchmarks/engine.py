@@ -1,7 +1,7 @@
 """The engine as the benchmarks use it: the only file here that knows its functions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +35,10 @@ class Answer:
 class Model:
     """A loaded model, its session on one thread."""
 
-    def __init__(self, repository: Path, name: str) -> None:
+    def __init__(self, repository: Path, name: str, reducing_gap: float | None = None) -> None:
         self._model: LoadedModel = load_artifact(version_folder(repository, name), SessionOptions())
-        self._limits = DecodeLimits()
+        default = DecodeLimits()
+        self._limits = replace(default, reducing_gap=reducing_gap or default.reducing_gap)
 
     @property
     def manifest(self) -> Manifest:

@@ -96,8 +96,8 @@ def measure(options: argparse.Namespace) -> tuple[Values, list[Row]]:
         values["large_same"].append(large_photo["same_filter_ratio"])
         say(f"round {number + 1} of {options.rounds} done")
     views = 1 if options.quick else 3
-    sizes = [shortcuts.AS_IT_IS, *shortcuts.SIZES]
-    return values, shortcuts.measure(repository, models, shortcuts.photos(None, sizes, views))
+    shown = shortcuts.photos(None, shortcuts.USUAL, views)
+    return values, shortcuts.measure(repository, models, shown)
 
 
 def _add_load(

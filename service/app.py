@@ -116,7 +116,9 @@ def _build_context(settings: Settings, board: Board | None) -> Context:
     access = read_access(settings)
     threads = settings.worker_threads or worker_threads(cpus)
     pool = WorkerPool(threads, settings.queue_per_thread)
-    limits = DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels)
+    limits = DecodeLimits(
+        settings.max_header_pixels, settings.max_decoded_pixels, settings.reducing_gap
+    )
     benchmarks = Benchmarks(
         repository, host, threads, lambda: pool.in_flight > 0, folder=settings.cache_folder
     )

@@ -102,7 +102,9 @@ def _of_this_process(repository: Path | None, model: str | None, top_k: int) -> 
         loaded = served.require()
     except FeatherboxError:
         fail(served.reason or "the model could not be loaded")
-    limits = DecodeLimits(settings.max_header_pixels, settings.max_decoded_pixels)
+    limits = DecodeLimits(
+        settings.max_header_pixels, settings.max_decoded_pixels, settings.reducing_gap
+    )
     return lambda data: loaded.classify(data, top_k, limits).predictions
 
 

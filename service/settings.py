@@ -139,6 +139,12 @@ class Settings(BaseSettings):
         le=89_000_000,
         description="Most pixels that are decoded; a baseline JPEG is scaled down while decoding.",
     )
+    reducing_gap: float = Field(
+        2.0,
+        ge=1,
+        le=8,
+        description="A JPEG is decoded no smaller than so many times what it is resized to.",
+    )
     latency_window_s: float = Field(
         300.0, ge=1, le=86_400, description="Length of the window of /latency, s."
     )

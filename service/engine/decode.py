@@ -10,6 +10,7 @@ RGB. An embedded ICC profile is not applied, as in the pipelines the weights wer
 An animation counts as its first frame.
 """
 
+import math
 import struct
 import warnings
 from collections.abc import Callable
@@ -66,10 +67,15 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """Largest images that are decoded, in pixels."""
+    """Largest images that are decoded, in pixels, and how much of a JPEG at least.
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size where that leaves `reducing_gap`
+    times the pixels that it is resized to, each way.
+    """
 
     header_pixels: int = 64_000_000
     decoded_pixels: int = 16_000_000
+    reducing_gap: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +104,7 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
     Args:
         data: the file's bytes.
         limits: pixel limits, from the header and after any scaled decoding.
-        shorter_side: the shorter side that the caller will resize to, px; a JPEG is decoded
-            no smaller than twice that.
+        shorter_side: the shorter side that the caller will resize to, px.
 
     Raises:
         EmptyBody, UnsupportedMedia, ImageTooLarge, DamagedImage: see `service.errors`.
@@ -117,7 +122,8 @@ def decode_image(data: bytes | memoryview, limits: DecodeLimits, shorter_side: i
     if image.format in {"JPEG", "MPO"}:
         if not check_scans(data, width, height, limits.decoded_pixels):
             cost //= _CHEAPER_BASELINE
-        if drafted := image.draft(None, (2 * shorter_side, 2 * shorter_side)):
+        least = math.ceil(limits.reducing_gap * shorter_side)
+        if drafted := image.draft(None, (least, least)):
             reduction = width / drafted[1][2]
         width, height = image.size
     most = limits.decoded_pixels

@@ -21,5 +21,11 @@ def test_accuracy_is_that_of_the_labelled_photos() -> None:
     assert (found["top1_ours"], found["top1_plain"], found["labelled"]) == (0.5, 1.0, 2)
 
 
+def test_times_are_the_medians_of_each_path() -> None:
+    pairs = [Pair("720p", 1, 1, 0.9, None, ours, 2 * ours) for ours in (1.0, 2.0, 9.0)]
+    found = agreement(pairs)
+    assert (found["ours_ms"], found["plain_ms"]) == (2.0, 4.0)
+
+
 def test_what_no_photo_tells_is_unknown() -> None:
     assert agreement(PAIRS[2:3])["equal_sure"] is None

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from service.api.schemas import ClassifyBody
+from service.engine.decode import DecodeLimits
 from tests.support.images import (
     COLOURS,
     bomb,
@@ -17,7 +18,7 @@ from tests.support.images import (
     scene,
     stored_as,
 )
-from tests.support.server import LiveServer
+from tests.support.server import LiveServer, serving, settings_for
 
 
 def labels(response: httpx.Response) -> list[str]:
@@ -245,3 +246,12 @@ def test_other_methods_are_not_allowed(server: LiveServer, method: str) -> None:
 def test_an_answer_is_never_kept_from_one_request_to_the_next(server: LiveServer) -> None:
     wanted: list[Any] = ["red", "green", "blue"] * 5
     assert [labels(server.classify(photo(colour)))[0] for colour in wanted] == wanted
+
+
+def test_the_settings_say_how_much_of_an_image_is_decoded(server: LiveServer) -> None:
+    settings = settings_for(
+        server.context.settings.model_repository,
+        max_header_pixels=3, max_decoded_pixels=2, reducing_gap=1.5,
+    )  # fmt: skip
+    with serving(settings) as live:
+        assert live.context.limits == DecodeLimits(3, 2, 1.5)

@@ -169,6 +169,24 @@ def test_a_small_jpeg_is_decoded_whole() -> None:
     assert decode(encode(scene((640, 480)), "JPEG")).pixels.size == (640, 480)
 
 
+@pytest.mark.parametrize(
+    ("gap", "size", "decoded"),
+    [
+        (2.0, (1280, 720), (1280, 720)),
+        (1.5, (1280, 720), (1280, 720)),
+        (1.4, (1280, 720), (640, 360)),
+        (1.0, (1920, 1080), (480, 270)),
+        (1.0, (640, 480), (640, 480)),
+    ],
+)
+def test_the_reducing_gap_bounds_how_small_a_jpeg_is_decoded(
+    gap: float, size: tuple[int, int], decoded: tuple[int, int]
+) -> None:
+    found = decode(encode(scene(size), "JPEG"), DecodeLimits(reducing_gap=gap))
+    assert found.pixels.size == decoded
+    assert found.size == size
+
+
 def test_scaled_decoding_shows_the_same_picture() -> None:
     image = scene((3000, 2000))
     found = decode(encode(image, "JPEG", quality=95)).pixels
