@@ -96,6 +96,14 @@ class ExitOrDeath(threading.Event):
         return self.is_set()
 
 
+def let_go_of(worker: Process) -> None:
+    """Close the worker's end of its pipe here, so that whoever waits for its pong hears of its end.
+
+    Else the pipe outlives a worker that dies after the ping, and all signals wait with it.
+    """
+    worker.child_conn.close()
+
+
 class _Supervisor(Multiprocess):
     """Passes SIGHUP on instead of restarting, and does not wait for ever."""
 
@@ -108,10 +116,17 @@ class _Supervisor(Multiprocess):
         """Let every worker look into the model repository, as soon as it listens to that."""
         self._owed = {process.pid for process in self.processes}
 
+    def init_processes(self) -> None:
+        """Start the workers."""
+        super().init_processes()
+        for process in self.processes:
+            let_go_of(process)
+
     def keep_subprocess_alive(self) -> None:
         """Replace workers that ended or hang; pass a hangup on."""
         super().keep_subprocess_alive()
         for process in self.processes:
+            let_go_of(process)
             if process.pid and process.pid in self._owed and process.is_ready(timeout=1):
                 self._owed.discard(process.pid)
                 with contextlib.suppress(ProcessLookupError):

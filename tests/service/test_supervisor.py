@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +12,14 @@ import pytest
 import uvicorn
 from uvicorn.supervisors.multiprocess import Process
 
-from service.supervisor import ExitOrDeath
+from service.supervisor import ExitOrDeath, let_go_of
 from tests.support.artifacts import write_artifact
 from tests.support.images import photo
 from tests.support.process import ServerProcess, server_process
 from tests.support.waiting import wait_until
 
 REQUESTS = 40
+_THREADS = re.compile(r"^featherbox_worker_threads (\S+)", re.M)
 _ONCE = {"connection": "close"}
 _COUNTED = re.compile(
     r'^featherbox_requests_total\{model="colours",route="/classify",status="200"\} (\d+)', re.M
@@ -44,10 +46,18 @@ def counted(process: ServerProcess) -> int:
     return int(found[1]) if found else 0
 
 
+def threads(process: ServerProcess) -> float:
+    """Return the worker threads of all workers that have told of themselves; each has one."""
+    found = _THREADS.search(get(process, "/metrics").text)
+    return float(found[1]) if found else 0.0
+
+
 def ready(process: ServerProcess) -> bool:
-    """Tell whether two workers are there and all that answer are ready."""
-    return len(process.workers()) == 2 and all(
-        model["state"] == "ready" for model in get(process, "/models").json()["models"]
+    """Tell whether two workers are there, and whether both say that they are ready."""
+    return (
+        len(process.workers()) == 2
+        and threads(process) == 2
+        and all(m["state"] == "ready" for m in get(process, "/models").json()["models"])
     )
 
 
@@ -65,6 +75,22 @@ def test_who_waits_hears_of_a_worker_that_has_ended() -> None:
         worker.kill()
 
 
+def test_who_asks_a_worker_hears_that_it_ends_meanwhile() -> None:
+    worker = Process(uvicorn.Config("no.app:app", log_level="critical"), [])
+    worker.start()
+    let_go_of(worker)
+    try:
+        os.kill(worker.pid or 0, signal.SIGSTOP)
+        answers: list[bool] = []
+        asking = threading.Thread(target=lambda: answers.append(worker.ping(600)), daemon=True)
+        asking.start()
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        asking.join(60)
+        assert answers == [False]
+    finally:
+        worker.kill()
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_artifact(tmp_path_factory.mktemp("models"), "colours", 1).parents[1]
@@ -73,7 +99,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def process(models: Path) -> Iterator[ServerProcess]:
     """Return a server of two workers."""
-    with server_process(*start(models)) as running:
+    with server_process(*start(models), worker_threads="1") as running:
         wait_until(lambda: ready(running), "both workers are ready", timeout_s=60)
         yield running
 
@@ -88,9 +114,7 @@ def test_whichever_worker_answers_speaks_for_both(process: ServerProcess) -> Non
     counts = {get(process, "/latency").json()["models"]["colours"]["count"] for _ in range(10)}
     assert len(counts) == 1
     assert counts.pop() >= REQUESTS
-    threads = re.search(r"^featherbox_worker_threads (\S+)", get(process, "/metrics").text, re.M)
-    assert threads is not None
-    assert float(threads[1]) >= 2
+    assert {threads(process) for _ in range(10)} == {2}
 
 
 def test_a_worker_that_is_killed_is_replaced_and_no_count_goes_back(process: ServerProcess) -> None:
@@ -118,7 +142,7 @@ def test_a_hangup_reaches_every_worker(process: ServerProcess, models: Path) -> 
 
 def test_workers_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     write_artifact(tmp_path, "colours", 1)
-    with server_process(*start(tmp_path)) as process:
+    with server_process(*start(tmp_path), worker_threads="1") as process:
         wait_until(lambda: ready(process), "both workers are ready", timeout_s=60)
         workers = process.workers()
         process.kill()
