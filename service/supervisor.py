@@ -116,17 +116,12 @@ class _Supervisor(Multiprocess):
         """Let every worker look into the model repository, as soon as it listens to that."""
         self._owed = {process.pid for process in self.processes}
 
-    def init_processes(self) -> None:
-        """Start the workers."""
-        super().init_processes()
-        for process in self.processes:
-            let_go_of(process)
-
     def keep_subprocess_alive(self) -> None:
         """Replace workers that ended or hang; pass a hangup on."""
-        super().keep_subprocess_alive()
         for process in self.processes:
             let_go_of(process)
+        super().keep_subprocess_alive()
+        for process in self.processes:
             if process.pid and process.pid in self._owed and process.is_ready(timeout=1):
                 self._owed.discard(process.pid)
                 with contextlib.suppress(ProcessLookupError):

@@ -67,9 +67,8 @@ def preprocess(image: DecodedImage, policy: InputPolicy, out: NDArray[np.uint8])
     turned = image.orientation >= 5
     size = (policy.height, policy.width) if turned else (policy.width, policy.height)
     box = _stored_box(crop_box(*image.upright_size, policy), image.size, image.orientation)
-    if image.reduction != 1.0:
-        left, upper, right, lower = (edge / image.reduction for edge in box)
-        box = left, upper, right, lower
+    (left, upper, right, lower), times = box, image.reduction
+    box = (left / times, upper / times, right / times, lower / times)
     crop = image.pixels.resize(size, _FILTERS[policy.interpolation], box=box)
     if image.orientation in _TURN:
         crop = crop.transpose(_TURN[image.orientation])
